@@ -290,6 +290,9 @@ pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
             kept: found.kept,
             v6: found.v6,
             public_copy: found.public_copy,
+            http: balancer.and_then(|all| all.load_balancer.seen()).is_some_and(|one| one.kind == "application")
+                && !found.public_copy,
+            shut_in: found.shut_in,
             network: balancer.and_then(|all| all.load_balancer.seen()).is_some_and(|one| one.kind == "network")
                 && !found.public_copy,
             closed: found.closed.clone(),

@@ -10,6 +10,7 @@ use super::gzip;
 use super::proxy;
 use super::tls::{TlsSettings, client_config};
 use crate::credential::{certificate, json, signature};
+pub use crate::evidence::issuer::CONTROL_PLANE_AGENT;
 use crate::evidence::issuer::{Discovery, Jwks, SignatureCheck, Target};
 use crate::evidence::{Failure, FailureKind};
 use crate::host::Host;
@@ -22,11 +23,8 @@ const DOCUMENT_LIMIT: usize = 4 * 1024 * 1024;
 /// The largest key sets of public providers hold some hundred.
 const DOCUMENT_VALUES: usize = 20_000;
 
-/// How many redirects are followed.
-const REDIRECTS: usize = 5;
-
-/// The User-Agent of Go's HTTP client, which the control plane asks with.
-pub const CONTROL_PLANE_AGENT: &str = "Go-http-client/1.1";
+/// How many redirects are followed: as many as by Go's HTTP client, which stops after ten requests.
+const REDIRECTS: usize = 9;
 
 /// What Go's HTTP client asks for, and takes apart again, where nobody tells it otherwise.
 const ASKED_ENCODING: (&str, &str) = ("accept-encoding", "gzip");

@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::apiserver::HttpAnswer;
 
+/// The User-Agent of Go's HTTP client, which the control plane asks with.
+pub const CONTROL_PLANE_AGENT: &str = "Go-http-client/1.1";
+
 /// Which issuer is examined.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

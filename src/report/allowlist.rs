@@ -156,6 +156,10 @@ pub struct Place {
     pub v6: bool,
     /// Another, public load balancer has to serve the two paths, and nothing else.
     pub public_copy: bool,
+    /// The load balancer is one for HTTP: what stands behind it sees its addresses instead of the clients'.
+    pub http: bool,
+    /// The group of the cluster's interfaces that lets nothing out to the issuer's port.
+    pub shut_in: Option<String>,
     /// The load balancer is a network one, without listener rules.
     pub network: bool,
     /// Why the port is not to be opened to everybody, and what to do by hand.

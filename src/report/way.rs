@@ -129,6 +129,9 @@ pub fn way_to_issuer(report: &DoctorReport, evidence: &Evidence) -> Vec<Hop> {
         Some(finding) => {
             vec![start, Hop { name: target.host.clone(), mark: Mark::Failed(finding.code.to_owned()) }]
         }
+        None if met_here(report, evidence) => {
+            vec![start, Hop { name: target.host.clone(), mark: Mark::Failed(NOT_INITIALIZED.to_owned()) }]
+        }
         None if accepted && evidence.issuer.signature.seen().is_some() => {
             vec![start, Hop::passed(target.host.clone()), Hop::passed("keys")]
         }
@@ -136,4 +139,18 @@ pub fn way_to_issuer(report: &DoctorReport, evidence: &Evidence) -> Vec<Hop> {
             vec![start, Hop { name: target.host.clone(), mark: Mark::Unknown("not visible from here".to_owned()) }]
         }
     }
+}
+
+/// The finding of an API server that has not read the issuer's discovery document.
+const NOT_INITIALIZED: &str = "oidc-not-initialized";
+
+/// The root cause is that the API server has not read the document, and kaccess met itself why: an answer that is no 200,
+/// or a redirect that leads nowhere.
+fn met_here(report: &DoctorReport, evidence: &Evidence) -> bool {
+    let probes = evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer);
+    let answered = probes.discovery.seen().is_some_and(|discovery| discovery.answer.status != 200);
+    report.findings.iter().any(|finding| {
+        let cited = finding.cites.iter().any(|citation| citation.path.ends_with("ssuer/discovery/failed/detail"));
+        finding.code == NOT_INITIALIZED && finding.explained_by.is_none() && (answered || cited)
+    })
 }

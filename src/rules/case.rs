@@ -524,6 +524,22 @@ impl<'a> Case<'a> {
         own.map(|discovery| (discovery.answer.status, format!("{at}/discovery/seen/answer"), false))
     }
 
+    /// This machine's own request for the discovery document is answered as it should be.
+    pub fn discovery_is_fine(&self) -> bool {
+        let (probes, _) = self.issuer();
+        probes.discovery.seen().is_some_and(|discovery| {
+            discovery.answer.status == 200
+                && discovery.unparsable.is_none()
+                && discovery.issuer.as_deref() == probes.target.seen().map(|target| target.url.as_str())
+        })
+    }
+
+    /// The same of the key set.
+    pub fn keys_are_fine(&self) -> bool {
+        let (probes, _) = self.issuer();
+        probes.jwks.seen().is_some_and(|jwks| jwks.answer.status == 200 && jwks.unparsable.is_none())
+    }
+
     /// What says that the authenticator for the token's issuer is not up: a word of the server decides it; counted
     /// failures without any key fetch only make it likely.
     pub fn not_initialized(&self) -> Option<(Citation, Confidence)> {

@@ -8,6 +8,7 @@ use super::super::addresses;
 use super::super::egress;
 use super::super::reach;
 use super::{Answer, Drift, Entry, Kind, host_range};
+use crate::evidence::dns::{ConnectOutcome, is_private};
 use crate::evidence::eks::{Aws, Cluster};
 use crate::evidence::{Evidence, Grade};
 
@@ -48,7 +49,7 @@ pub fn private_endpoint_members(aws: &Aws) -> Option<(Vec<String>, Vec<String>)>
 pub(super) fn allow(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
     let vpc = &cluster.vpc;
     if vpc.endpoint_public_access {
-        public_endpoint(aws, cluster, answer);
+        public_endpoint(evidence, aws, cluster, answer);
     }
     if vpc.endpoint_private_access {
         if let Some(group) = &vpc.cluster_security_group_id {
@@ -59,7 +60,7 @@ pub(super) fn allow(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &
                 known: Grade::Seen,
             });
         }
-        private_endpoint(aws, cluster, answer);
+        private_endpoint(evidence, aws, cluster, answer);
     } else if !vpc.endpoint_public_access {
         answer.warnings.push("The cluster has neither a public nor a private endpoint switched on.".to_owned());
     }
@@ -68,11 +69,22 @@ pub(super) fn allow(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &
     }
 }
 
+/// The endpoint's name leads this machine to private addresses alone: it goes by the private endpoint.
+fn goes_inside(evidence: &Evidence, cluster: &Cluster) -> bool {
+    let addresses = evidence.endpoint.dns.seen().map(|dns| addresses::parse(&dns.addresses)).unwrap_or_default();
+    cluster.vpc.endpoint_private_access && !addresses.is_empty() && addresses.iter().all(|address| is_private(*address))
+}
+
 /// Who has to be in publicAccessCidrs: this machine, and nodes that have no other way in.
-fn public_endpoint(aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
+fn public_endpoint(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
     let vpc = &cluster.vpc;
     let own: Option<IpAddr> = aws.own_egress.seen().and_then(|own| own.address.parse().ok());
-    if let Some(address) = own {
+    if goes_inside(evidence, cluster) {
+        answer.warnings.push(
+            "The endpoint's name leads this machine to private addresses: it goes by the private endpoint, for which publicAccessCidrs says nothing."
+                .to_owned(),
+        );
+    } else if let Some(address) = own {
         answer.entries.push(Entry {
             kind: Kind::Cidr,
             value: host_range(address),
@@ -131,7 +143,7 @@ fn nodes(aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
 
 /// Whether the groups on the private endpoint's interfaces let anybody in. Who exactly is not compared: a client's private
 /// address is not known here.
-fn private_endpoint(aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
+fn private_endpoint(evidence: &Evidence, aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
     let groups = egress::security_groups(aws);
     let Some(rules) = aws.network.security_group_rules.seen().filter(|_| !groups.is_empty()) else {
         if !cluster.vpc.endpoint_public_access {
@@ -155,5 +167,28 @@ fn private_endpoint(aws: &Aws, cluster: &Cluster, answer: &mut Answer) {
                 groups.join(", ")
             ),
         });
+        return;
     }
+    // That nodes alone are let in is as it should be, unless somebody else has just tried in vain.
+    if goes_inside(evidence, cluster)
+        && dropped(evidence)
+        && let Some((groups, members)) = private_endpoint_members(aws)
+    {
+        answer.drift.push(Drift {
+            kind: "missing",
+            value: groups.join(", "),
+            place: "security group".to_owned(),
+            text: format!(
+                "{} lets nobody in on TCP {PORT} but members of {}, and this machine's connections get no answer",
+                groups.join(", "),
+                members.join(", ")
+            ),
+        });
+    }
+}
+
+/// None of this machine's connections to the endpoint got any answer.
+fn dropped(evidence: &Evidence) -> bool {
+    let attempts = evidence.endpoint.tcp.seen().map(|tcp| tcp.attempts.as_slice()).unwrap_or_default();
+    !attempts.is_empty() && attempts.iter().all(|attempt| attempt.outcome == ConnectOutcome::Timeout)
 }

@@ -16,6 +16,7 @@ use crate::evidence::{Evidence, Grade};
 pub(super) fn allow(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Answer) {
     answer.issuer = Some((reach.host.clone(), reach.port, reach.paths.clone()));
     answer.v6 = reach.v6;
+    answer.shut_in = shut_in(aws, reach);
     let present = listed(aws, reach);
     let endpoint = endpoint_addresses(evidence);
     let groups = egress::security_groups(aws);
@@ -49,6 +50,16 @@ pub(super) fn allow(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut 
     good_for(evidence, aws, answer);
     let useless: Vec<&Listed> = present.iter().filter(|listed| useless(listed)).collect();
     drift(reach, &useless, answer);
+}
+
+/// The group to add to, where the groups of the cluster's interfaces let nothing out to the issuer.
+fn shut_in(aws: &Aws, reach: &Reach) -> Option<String> {
+    let own = reach.steps.iter().any(|step| {
+        step.layer == Layer::SecurityGroup
+            && step.judged == Passage::Blocks
+            && step.path.as_deref() == Some("/aws/network/securityGroupRules/seen")
+    });
+    egress::security_groups(aws).into_iter().next().filter(|_| own)
 }
 
 /// What is printed is for the load balancer that can be reached.

@@ -101,6 +101,8 @@ pub struct Answer {
     /// Where opening the port would expose more than the documents: the ranges that keep their way to the rest, which
     /// everybody else is refused.
     pub kept: Option<Vec<String>>,
+    /// The group of the cluster's interfaces, where none of them lets the control plane out to the issuer's port.
+    pub shut_in: Option<String>,
     /// It goes by IPv6.
     pub v6: bool,
     /// The load balancer there is cannot be reached: another, public one has to serve the two paths.
@@ -143,6 +145,7 @@ pub fn answer(evidence: &Evidence, direction: Direction) -> Result<Answer, NoAns
         documents: true,
         web_acl_refuses: false,
         kept: None,
+        shut_in: None,
         v6: false,
         public_copy: false,
         load_balancer: None,

@@ -25,7 +25,7 @@ mod waf;
 
 pub use self::acl::THEIRS;
 pub use self::peer::Peer;
-pub use self::rule::{of_host, taken, takers, without_sources};
+pub use self::rule::{of_host, own_answer, taken, takers, without_sources};
 pub use self::security_group::{about, ranges, unanswered};
 
 pub(super) use self::security_group::{Door, admits};

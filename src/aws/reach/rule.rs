@@ -70,6 +70,16 @@ pub fn taken<'r>(
     Ok(None)
 }
 
+/// The rule that takes a request and answers it itself, without a login before, and the status of that answer.
+pub fn own_answer(rules: &[ListenerRule], host: &str, path: &str, peer: &Peer) -> Option<(usize, u16)> {
+    let (index, rule) = taken(rules, host, path, peer).ok()??;
+    if rule.actions.iter().any(|action| action.kind.starts_with("authenticate-") || action.kind == "jwt-validation") {
+        return None;
+    }
+    let answers = rule.actions.iter().find(|action| action.kind == "fixed-response")?;
+    Some((index, answers.status.as_deref()?.parse().ok()?))
+}
+
 /// The rules in the order in which the listener tries them.
 fn in_order(rules: &[ListenerRule]) -> Vec<(usize, &ListenerRule)> {
     let mut order: Vec<(usize, &ListenerRule)> = rules.iter().enumerate().collect();

@@ -183,6 +183,8 @@ fn list(values: &[&str]) -> String {
 enum Part<'a> {
     /// For people.
     Remark(String),
+    /// This group of the cluster's interfaces lets the control plane out.
+    Out(&'a str),
     /// The two documents are served to everybody, by a rule of this priority; and what is to be said of it.
     Documents(usize, String),
     /// A security group gets to the port.
@@ -197,8 +199,19 @@ enum Part<'a> {
     Everybody,
 }
 
-/// What is to be done at the load balancer: first what restricts, then what opens.
+/// What is to be done: on the cluster's side, where nothing gets out of it, and at the load balancer.
 fn plan(answer: &Allowlist) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    if let Some(group) = &answer.place.shut_in {
+        let remark = "The cluster's side: no rule of its interfaces' groups lets the control plane out to the issuer's port today. What follows after this is about the load balancer.";
+        parts.extend([Part::Remark(remark.to_owned()), Part::Out(group)]);
+    }
+    parts.extend(at_the_load_balancer(answer));
+    parts
+}
+
+/// What is to be done at the load balancer: first what restricts, then what opens.
+fn at_the_load_balancer(answer: &Allowlist) -> Vec<Part<'_>> {
     let place = &answer.place;
     let (first, said) = priorities(answer, rule_count(answer));
     let documents = || Part::Documents(first, said.clone());
@@ -292,6 +305,16 @@ fn terraform_part(answer: &Allowlist, part: &Part<'_>, out: &mut dyn Write) -> i
         Part::Remark(text) => {
             writeln!(out)?;
             comment(out, text)
+        }
+        Part::Out(group) => {
+            let everybody =
+                if answer.place.v6 { "cidr_ipv6         = \"::/0\"" } else { "cidr_ipv4         = \"0.0.0.0/0\"" };
+            writeln!(
+                out,
+                "\nresource \"aws_vpc_security_group_egress_rule\" \"eks_control_plane_out\" {{\n  security_group_id = {}\n  {everybody}\n  ip_protocol       = \"tcp\"\n  from_port         = {port}\n  to_port           = {port}\n  description       = {}\n}}",
+                quoted(group),
+                quoted(READS)
+            )
         }
         Part::Documents(priority, said) => {
             writeln!(out, "\n# {said}")?;
@@ -406,6 +429,16 @@ fn aws_cli_part(answer: &Allowlist, part: &Part<'_>, out: &mut dyn Write) -> io:
     };
     let command = match part {
         Part::Remark(text) => return comment(out, text),
+        Part::Out(group) if answer.place.v6 => shell!(
+            "aws ec2 authorize-security-group-egress --group-id {0} --ip-permissions IpProtocol=tcp,FromPort={1},ToPort={1},Ipv6Ranges='[{{CidrIpv6=::/0}}]'",
+            group,
+            port
+        ),
+        Part::Out(group) => shell!(
+            "aws ec2 authorize-security-group-egress --group-id {0} --ip-permissions IpProtocol=tcp,FromPort={1},ToPort={1},IpRanges='[{{CidrIp=0.0.0.0/0}}]'",
+            group,
+            port
+        ),
         Part::Documents(priority, said) => {
             comment(out, said)?;
             target_remark(answer).map_or(Ok(()), |remark| comment(out, &remark))?;
@@ -635,6 +668,15 @@ pub fn nginx(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         "# Into the server block of {}, before the location that holds the allow-list.\n# KEYCLOAK stands for what that location passes to; take over its proxy_set_header lines too.",
         human::plain(&answer.place.host)
     )?;
+    // Behind a load balancer for HTTP a list of clients refuses everybody.
+    let hidden = answer.place.http && !by_path(answer) && !answer.place.open;
+    let everybody = hidden || by_path(answer) || answer.place.open;
+    if hidden {
+        comment(
+            out,
+            "Behind this load balancer nginx sees the load balancer's addresses as the clients', so a list here would refuse the control plane too: the list belongs in front, into the load balancer's security group (-o aws-cli). Where nginx takes the client's address from X-Forwarded-For (set_real_ip_from, real_ip_header), allow lines for what the control plane comes from may stand here instead of allow all (-o cidr).",
+        )?;
+    }
     let (_, ranges) = sources(answer, false);
     for path in answer.values(Kind::Path) {
         // nginx has no way to write these in a path.
@@ -644,10 +686,10 @@ pub fn nginx(answer: &Allowlist, out: &mut dyn Write) -> io::Result<()> {
         }
         // Where addresses are known, they are let in; where none can be, everybody is.
         writeln!(out, "location = {path} {{")?;
-        if !by_path(answer) && !answer.place.open {
+        if !everybody {
             writeln!(out, "    # And every allow line of the list that stands there today.")?;
         }
-        if by_path(answer) || answer.place.open {
+        if everybody {
             writeln!(out, "    allow all;")?;
         } else {
             let mut listed: Vec<&str> = ranges.clone();

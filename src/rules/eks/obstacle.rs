@@ -5,11 +5,11 @@ use crate::apiserver::message;
 use crate::aws::addresses;
 use crate::aws::allowlist::{self, Kind, Listed, endpoint_addresses, listed};
 use crate::aws::egress::Mode;
-use crate::aws::reach::{Layer, Passage, Peer, Reach, Step as ReachStep};
+use crate::aws::reach::{Layer, Passage, Peer, Reach, Step as ReachStep, own_answer};
 use crate::evidence::credential::TokenKind;
 use crate::report::allowlist::authorize;
 use crate::report::shell::{Shell, shell};
-use crate::report::{Citation, Confidence, Finding, Step, inferred, seen};
+use crate::report::{Candidate, Citation, Confidence, Finding, Step, inferred, seen};
 use crate::rules::{Case, Rule, Word};
 
 /// The citation of a step of the model.
@@ -152,6 +152,141 @@ pub fn obstacle<'c>(case: &'c Case<'_>, layer: Layer) -> Option<Obstacle<'c>> {
     let lists = lists.into_iter().filter(|listed| listed.place.layer() == layer).collect();
     let word = word.map(Word::cite).or_else(|| case.not_initialized().map(|(cite, _)| cite));
     Some(Obstacle { reach, step, confidence, word, lists })
+}
+
+/// The rule of the issuer's load balancer that takes a request for this path and answers it itself: the status, and the
+/// citation of the rule.
+fn answer_of_rule(case: &Case<'_>, reach: &Reach, path: &str) -> Option<(u16, Citation)> {
+    const RULES: &str = "/aws/issuerBalancer/rules/seen";
+    // The model judged by these rules, and not by another load balancer's.
+    let judged = reach.step(Layer::Rule)?.path.as_deref()?.starts_with(RULES);
+    let rules = aws(case)?.issuer_balancer.rules.seen().filter(|_| judged)?;
+    let (index, status) = own_answer(rules, &reach.host, path, &reach.peer)?;
+    let named = rules[index].priority.map_or_else(|| "the default rule".to_owned(), |number| format!("rule {number}"));
+    let text = format!("{named} of the load balancer takes {path} and answers {status} itself");
+    Some((status, seen(format!("{RULES}/{index}"), text)))
+}
+
+/// A rule of the issuer's load balancer answers the request for the discovery document with this very status, so that the
+/// answer says nothing of the identity provider behind it. The finding of that rule tells it.
+pub fn answered_by_rule(case: &Case<'_>, status: u16) -> bool {
+    obstacle(case, Layer::Rule).is_some_and(|found| {
+        let path = found.reach.paths.first();
+        let own = path.and_then(|path| answer_of_rule(case, found.reach, path));
+        own.is_some_and(|(own, _)| own == status)
+    })
+}
+
+/// The rule of the issuer's load balancer that answers 200 itself where the discovery document should be.
+pub fn page_of_rule(case: &Case<'_>) -> Option<Citation> {
+    let reach = questioned(case)?;
+    let (status, cite) = answer_of_rule(case, reach, reach.paths.first()?)?;
+    (status == 200).then_some(cite)
+}
+
+/// The same where the key set should be.
+pub fn page_of_keys_rule(case: &Case<'_>) -> Option<Citation> {
+    let reach = of_cluster(case)?;
+    let (status, cite) = answer_of_rule(case, reach, reach.paths.get(1)?)?;
+    (status == 200).then_some(cite)
+}
+
+/// Where the answer to discovery is signed as a load balancer of AWS signs its own, and whether a rule of it answers so is
+/// not known: who signed, and the rule as a candidate.
+pub fn signed_by_balancer(case: &Case<'_>) -> Option<(String, Candidate)> {
+    let (probes, _) = case.issuer();
+    let server = [probes.discovery.seen(), probes.discovery_as_control_plane.seen()]
+        .into_iter()
+        .flatten()
+        .find(|discovery| discovery.answer.status != 200)
+        .and_then(|discovery| discovery.answer.server.clone())
+        .filter(|server| server.starts_with("awselb"))?;
+    let judged = case.reach.as_ref().and_then(|reach| reach.step(Layer::Rule)).map(|step| step.judged);
+    if judged == Some(Passage::Passes) {
+        return None;
+    }
+    let balancer = aws(case).map(|aws| &aws.issuer_balancer);
+    let refused = balancer.and_then(|balancer| {
+        [balancer.load_balancer.failed(), balancer.listeners.failed(), balancer.rules.failed()]
+            .into_iter()
+            .flatten()
+            .find_map(|failure| failure.needs.clone())
+    });
+    let decided_by = match refused {
+        Some(needs) => Step::command(
+            format!("the listener's rules, which kaccess reads with the permission {needs}"),
+            "kaccess doctor",
+        ),
+        None => Step::command(
+            "the rules of the listener: which of them takes the path of the discovery document, and whether it answers itself",
+            "aws elbv2 describe-rules --listener-arn LISTENER-ARN",
+        ),
+    };
+    let why = format!(
+        "the answer is signed {server}, as a load balancer of AWS signs its own: a rule of it may answer before the identity provider is asked"
+    );
+    Some((server, Candidate { code: "listener-rule-blocks-discovery", why, decided_by }))
+}
+
+/// What stops the request for the key set at the issuer's load balancer, where the API server has read the discovery
+/// document and says of the keys what follows from that.
+pub struct KeysStopped<'c> {
+    /// The whole way.
+    pub reach: &'c Reach,
+    /// The step.
+    pub step: &'c ReachStep,
+    /// The server's own word.
+    pub word: &'c Word,
+}
+
+/// The request for the key set, where this layer of the issuer's load balancer stops it and nothing else.
+pub fn keys_stopped<'c>(case: &'c Case<'_>, layer: Layer) -> Option<KeysStopped<'c>> {
+    if case.accepted() || !case.initialized() {
+        return None;
+    }
+    let reach = of_cluster(case)?;
+    let discovery = reach.paths.first()?;
+    let keys = reach.stopped.as_ref().filter(|stopped| *stopped != discovery)?;
+    let step = reach.blocked_at(layer)?;
+    let status = case.said(&message::JWKS_HTTP);
+    let word = match layer {
+        // Another status than the rule's is somebody else's.
+        Layer::Rule => {
+            let (own, _) = answer_of_rule(case, reach, keys)?;
+            status.filter(|word| word.field("status") == own.to_string())?
+        }
+        Layer::Login => {
+            let page = case.said(&message::JWKS_UNPARSABLE).filter(|word| word.field("error").contains("'<'"));
+            page.or_else(|| status.filter(|word| word.field("status") == "401"))?
+        }
+        _ => return None,
+    };
+    Some(KeysStopped { reach, step, word })
+}
+
+impl KeysStopped<'_> {
+    /// The finding of the rule about that layer.
+    pub fn finding(&self, rule: &Rule) -> Finding {
+        let reach = self.reach;
+        let alone = reach.obstacle() == Some(self.step);
+        let confidence = self.word.confidence(true).max(if alone { Confidence::Certain } else { Confidence::Likely });
+        let (discovery, keys) =
+            (reach.paths.first().map_or("", String::as_str), reach.stopped.as_deref().unwrap_or_default());
+        let why = format!(
+            "The load balancer of {} hands on the request for {discovery}, and not the one for {keys}: without the keys the API server can check no signature, and refuses every token of this issuer.",
+            reach.host
+        );
+        let path = self.step.path.clone().unwrap_or_default();
+        let mut finding = rule
+            .finding(confidence, why, seen(path, self.step.text.clone()), open_two_paths(reach))
+            .titled("The issuer's load balancer does not hand on the request for the key set")
+            .step(Step::command("The next token is judged at once", "kaccess doctor"))
+            .cite(cite_mode(reach))
+            .cite(self.word.cite());
+        finding.explains =
+            &["credential-rejected", "jwks-blocked", "jwks-unparsable", "jwks-unreachable", "issuer-rate-limited"];
+        finding
+    }
 }
 
 /// Of obstacles that are as sure as each other, the one that the way meets first is told first. The registry has the lists

@@ -92,6 +92,6 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 }
 
 /// Whether a list of CIDRs holds every address of this one's family; an empty list means everybody.
-fn open_to_all(cidrs: &[String], ip: std::net::IpAddr) -> bool {
+pub fn open_to_all(cidrs: &[String], ip: std::net::IpAddr) -> bool {
     cidrs.is_empty() || cidrs.iter().any(|cidr| cidr == if ip.is_ipv4() { "0.0.0.0/0" } else { "::/0" })
 }

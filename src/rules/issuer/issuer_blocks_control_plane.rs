@@ -3,9 +3,11 @@
 use crate::apiserver::message;
 use crate::aws::egress::Mode;
 use crate::aws::reach::{Layer, Passage, Peer, Step as ReachStep};
-use crate::evidence::issuer::{Target, discovery_url};
+use crate::evidence::FailureKind;
+use crate::evidence::issuer::{CONTROL_PLANE_AGENT, Target, discovery_url};
 use crate::evidence::tls::TlsFaultKind;
-use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed, seen};
+use crate::report::shell::shell;
+use crate::report::{Candidate, Citation, Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::{Case, Page, Rule, Word, clip, eks};
 
 /// The rule.
@@ -30,6 +32,53 @@ fn refuses(status: u16) -> bool {
     matches!(status, 401 | 403 | 405 | 406 | 407 | 418 | 444 | 451)
 }
 
+/// What the request with the API server's User-Agent meets, where this machine's own is answered with the document.
+enum Look {
+    /// The same document, or nobody knows.
+    Same,
+    /// Something that another rule tells.
+    Told,
+    /// Neither, in words, with the citation and how sure it is that the API server meets it too.
+    Other(String, Citation, Confidence),
+}
+
+fn look(case: &Case<'_>) -> Look {
+    let (probes, at) = case.issuer();
+    let at = format!("{at}/discoveryAsControlPlane");
+    if let Some(failure) = probes.discovery_as_control_plane.failed() {
+        // Whatever comes of no time, of kaccess itself or of the way may have nothing to do with who asks.
+        if matches!(failure.kind, FailureKind::Timeout | FailureKind::Bug | FailureKind::Unreachable) {
+            return Look::Same;
+        }
+        let circle = failure.detail.contains(" redirects more than ");
+        let sure = if circle { Confidence::Certain } else { Confidence::Likely };
+        let detail = clip(&failure.detail, 200);
+        let cite = probed(format!("{at}/failed/detail"), detail.clone());
+        return Look::Other(format!("ends otherwise: {detail}"), cite, sure);
+    }
+    let Some(discovery) = probes.discovery_as_control_plane.seen() else { return Look::Same };
+    let answer = &discovery.answer;
+    let elsewhere = case.authenticator().is_some_and(|jwt| jwt.issuer.discovery_url.is_some());
+    match answer.status {
+        200 if discovery.unparsable.is_some() => Look::Told,
+        200 => {
+            let named = discovery.issuer.as_deref().unwrap_or_default();
+            if probes.target.seen().is_some_and(|target| target.url == named) {
+                return Look::Same;
+            }
+            let what = format!("is answered with the document of {named:?}, another issuer, which the API server refuses");
+            let cite = probed(format!("{at}/seen/issuer"), format!("the document for the API server's User-Agent says issuer {named:?}"));
+            Look::Other(what, cite, Confidence::Certain)
+        }
+        429 | 500..=599 => Look::Told,
+        404 | 410 if !elsewhere => Look::Told,
+        status => {
+            let cite = probed(format!("{at}/seen/answer/status"), format!("discovery answers {status} here to the control plane's User-Agent"));
+            Look::Other(format!("is answered {status}, and the API server takes 200 only"), cite, Confidence::Certain)
+        }
+    }
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.accepted() {
         return Vec::new();
@@ -51,6 +100,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .min();
     // TLS comes before HTTP: whoever does not trust the certificate never gets as far as an answer.
     let distrusts = probes.tls.seen().is_some_and(|tls| tls.distrusted_by_oidc_ca());
+    let mut other = None;
     let confidence = match (&logged_refusal, &uninitialized, probed_refusal) {
         (Some((word, _)), ..) => word.sure(),
         // The log says that it stops elsewhere, and not at an answer.
@@ -68,7 +118,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             if !healthy || untrusted || broken || other_word.is_some() {
                 return Vec::new();
             }
-            (*sure).max(Confidence::Likely)
+            match look(case) {
+                Look::Same => (*sure).max(Confidence::Likely),
+                Look::Told => return Vec::new(),
+                Look::Other(what, cite, how) => {
+                    other = Some((what, cite));
+                    (*sure).max(how)
+                }
+            }
         }
         _ => return Vec::new(),
     };
@@ -80,13 +137,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .filter(|discovery| discovery.answer.status != 200)
         .or(probes.discovery_as_control_plane.seen().filter(|discovery| discovery.answer.status != 200));
     let who = body.and_then(|discovery| discovery.answer.server.clone()).or_else(|| body.and_then(|discovery| guess(&discovery.answer.body)));
-    let unseen = logged_refusal.is_none() && probed_refusal.is_none();
+    let unseen = logged_refusal.is_none() && probed_refusal.is_none() && other.is_none();
     let mut why = match (&logged_refusal, probed_refusal) {
         (Some((_, status)), _) => format!("The API server asks {issuer} for its discovery document every 10 s and is answered {status} each time, so it can judge no token of this issuer."),
         (None, Some((status, _, false))) => format!("The API server could not read the discovery document of {issuer}; the same URL answers {status} from this machine too."),
         (None, Some((status, _, true))) => format!("The API server could not read the discovery document of {issuer}; the URL answers 200 to this machine and {status} as soon as the request carries the API server's User-Agent."),
         (None, None) => format!("The API server could not read the discovery document of {issuer}, which is there and right as seen from this machine: something lets you through and not the control plane. What exactly it meets is not visible from here."),
     };
+    if let Some((what, _)) = &other {
+        why = format!("The API server could not read the discovery document of {issuer}, which is there and right where this machine asks by its own name; the same request with the API server's User-Agent {what}.");
+    }
     if let (Some(who), Some(status)) = (&who, status) {
         why.push_str(&format!(" The {status} is signed by {who:?}: that is the place to change."));
     }
@@ -132,14 +192,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .steps(by_nginx.then(|| Step::manifest("In nginx, before the location that holds the allow-list, with the proxy settings of that location; then nginx -s reload", nginx)))
         .step(Step::text(format!("On a balancer or WAF: a rule with these two paths as path condition, before the one that refuses. {elsewhere}")))
+        .steps(other.is_some().then(|| Step::command("This must show the document, as it does without -A", shell!("curl -si -A {} {} | head -n 20", CONTROL_PLANE_AGENT, document))))
         .step(Step::command("Wait 10 s (the API server tries again by itself), then", "kaccess doctor"));
     if logged_refusal.is_some() {
         finding = finding.cite_if(uninitialized.map(|(cite, _)| cite));
     }
+    let repeated = probe.as_ref().is_some_and(|(.., disguised)| *disguised);
     if let Some((status, path, disguised)) = probe {
         let as_whom = if disguised { " to the control plane's User-Agent" } else { "" };
         finding = finding.cite(probed(path, format!("discovery answers {status} here{as_whom}")));
     }
+    finding = finding.cite_if(other.filter(|_| !repeated).map(|(_, cite)| cite));
     if let Some(discovery) = body.filter(|discovery| !discovery.answer.body.is_empty()) {
         let at_body = if std::ptr::eq(discovery, probes.discovery.seen().unwrap_or(discovery)) && probes.discovery.seen().is_some() { "discovery" } else { "discoveryAsControlPlane" };
         finding = finding.cite(probed(format!("{at}/{at_body}/seen/answer/body"), format!("its body begins: {}", clip(discovery.answer.body.trim(), 80))));
@@ -217,6 +280,59 @@ mod tests {
         let own = found.iter().find(|finding| finding.code == RULE.code).expect("the refusal");
         assert_eq!(own.confidence, Confidence::Possible);
         assert!(own.why.contains("Before any answer") && !own.why.contains("The line of the log"), "{}", own.why);
+    }
+
+    /// What is found where the API server is not initialized and the issuer answers this machine well. Synthetic: a real
+    /// token and issuer; the second look is invented, as an issuer on localhost was made to answer it.
+    fn with_look(look: serde_json::Value) -> Vec<Finding> {
+        let text = include_str!("../../../testdata/cases/issuer-returns-html/evidence.json");
+        let mut evidence: serde_json::Value = serde_json::from_str(text).expect("evidence");
+        // The laboratory's own authority is no matter here.
+        evidence["issuer"]["tls"]["seen"]["faults"] = serde_json::json!([]);
+        let url = evidence["issuer"]["target"]["seen"]["url"].clone();
+        let mut own = evidence["issuer"]["discovery"].clone();
+        own["seen"]["unparsable"] = serde_json::Value::Null;
+        own["seen"]["issuer"] = url.clone();
+        own["seen"]["jwksUri"] = serde_json::json!(format!("{}/keys", url.as_str().expect("a URL")));
+        evidence["issuer"]["discoveryAsControlPlane"] = own.clone();
+        evidence["issuer"]["discovery"] = own;
+        for (pointer, value) in look.as_object().expect("changes") {
+            evidence["issuer"]["discoveryAsControlPlane"][pointer.as_str()] = value.clone();
+        }
+        if look.get("failed").is_some() {
+            evidence["issuer"]["discoveryAsControlPlane"].as_object_mut().expect("a probe").remove("seen");
+        }
+        let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+        diagnose(check_all(&Case::new(&evidence)))
+    }
+
+    #[test]
+    fn what_the_api_servers_user_agent_meets_is_the_evidence() {
+        let own = |all: &[Finding]| all.iter().find(|finding| finding.code == RULE.code).cloned();
+        let same = own(&with_look(serde_json::json!({}))).expect("the finding");
+        assert!(same.why.contains("not visible from here") && !same.candidates.is_empty(), "{}", same.why);
+        let answer = |status: u16| serde_json::json!({ "seen": { "answer": { "method": "GET", "url": "https://localhost:42333/x", "status": status, "reason": "", "bodyLength": 0 }, "redirects": [], "userAgent": "Go-http-client/1.1" } });
+        let failed = |kind: &str, detail: &str| serde_json::json!({ "failed": { "kind": kind, "detail": detail } });
+        let mut other = answer(200);
+        other["seen"]["issuer"] = serde_json::json!("https://other.example.com");
+        for (look, confidence, words) in [
+            (failed("limit", "https://localhost:42333/x redirects more than 9 times"), Confidence::Certain, "redirects more than"),
+            (failed("name-not-found", "GET https://login.example.com/: no such host"), Confidence::Likely, "login.example.com"),
+            (other, Confidence::Certain, "another issuer"),
+            (answer(202), Confidence::Certain, "answered 202"),
+        ] {
+            let found = own(&with_look(look)).expect("the finding");
+            assert_eq!(found.confidence, confidence, "{}", found.why);
+            assert!(found.why.contains(words) && !found.why.contains("not visible from here"), "{}", found.why);
+            assert!(found.candidates.is_empty(), "{:?}", found.candidates);
+            let commands: Vec<&str> = found.fix.iter().flat_map(Step::codes).collect();
+            assert!(commands.iter().any(|command| command.contains("-A Go-http-client/1.1")), "{commands:?}");
+        }
+        // What another finding tells is not told as unseen beside it.
+        for status in [404, 429, 503] {
+            let all = with_look(answer(status));
+            assert!(own(&all).is_none() && !all.is_empty(), "{status}: {all:?}");
+        }
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use crate::apiserver::message;
 use crate::report::shell::shell;
-use crate::report::{Candidate, Finding, Severity, Step, probed};
-use crate::rules::{Case, Page, Rule};
+use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -42,23 +42,45 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let Some(fault) = case.fault_by_status(|status| matches!(status, 404 | 410)) else { return Vec::new() };
     let status = fault.status;
+    // The provider is not asked: nothing is known of its realms.
+    if eks::answered_by_rule(case, status) {
+        return Vec::new();
+    }
+    let signed = eks::signed_by_balancer(case).filter(|_| fault.probe.is_some());
+    let confidence = if signed.is_some() { fault.confidence.max(Confidence::Likely) } else { fault.confidence };
+    let is_eks = eks::is_eks(case);
     let (probes, _) = case.issuer();
     let issuer = probes.target.seen().map_or("the issuer", |target| target.url.as_str());
     let url = format!("{}{DISCOVERY}", issuer.strip_suffix('/').unwrap_or(issuer));
+    // Nobody sets a flag of an API server of EKS.
+    let configure = if is_eks {
+        "associate that issuer with the cluster (aws eks disassociate-identity-provider-config, then associate-identity-provider-config)"
+    } else {
+        "configure the API server with that issuer (--oidc-issuer-url)"
+    };
     let right = match case.claim_text("iss").filter(|iss| *iss != issuer && iss.starts_with("https://")) {
         Some(iss) => Step::command(
-            format!("The token in hand comes from {iss}: if its discovery document is there, configure the API server with that issuer (--oidc-issuer-url), byte for byte"),
+            format!("The token in hand comes from {iss}: if its discovery document is there, {configure}, byte for byte"),
             shell!("curl -s {}", format!("{}{DISCOVERY}", iss.strip_suffix('/').unwrap_or(iss))),
         ),
         None => Step::command(
-            "Find the issuer's own spelling: it is iss in a token of the provider that works elsewhere, and `issuer` in its discovery document; configure the API server (--oidc-issuer-url) with exactly that",
+            if is_eks {
+                format!("Find the issuer's own spelling: it is iss in a token of the provider that works elsewhere, and `issuer` in its discovery document; {configure}, byte for byte")
+            } else {
+                "Find the issuer's own spelling: it is iss in a token of the provider that works elsewhere, and `issuer` in its discovery document; configure the API server (--oidc-issuer-url) with exactly that".to_owned()
+            },
             "kaccess decode TOKEN",
         ),
     };
+    let who = match &signed {
+        Some((server, _)) => format!("{url} answers {status}, signed {server} as a load balancer of AWS signs its own answers: no realm or tenant is there, or a rule of that load balancer answers before the provider is asked"),
+        None => format!("{url} answers {status}: no realm or tenant is there"),
+    };
+    let elsewhere = if is_eks { "" } else { ", unless its configuration names another address for it (discoveryURL)" };
     let mut finding = RULE
         .finding(
-            fault.confidence,
-            format!("{url} answers {status}: no realm or tenant is there, so the API server cannot read the discovery document of {issuer}, unless its configuration names another address for it (discoveryURL)."),
+            confidence,
+            format!("{who}, so the API server cannot read the discovery document of {issuer}{elsewhere}."),
             fault.cite,
             right,
         )
@@ -70,13 +92,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         ));
         finding = finding.step(Step::text("Is the realm's name spelled as in Keycloak's admin console? Upper and lower case count."));
     }
-    if !fault.logged && case.not_initialized().is_none() {
+    if !fault.logged && !is_eks && case.not_initialized().is_none() {
         finding.candidates = vec![Candidate {
             code: "token-audience-mismatch",
             why: "with a discoveryURL of its own the API server reads the document elsewhere, and refuses the token for what stands in it".to_owned(),
             decided_by: Step::command("a TokenReview by somebody with admin rights says it in words", "kaccess doctor --reviewer-context ADMIN_CONTEXT"),
         }];
     }
+    finding.candidates.extend(signed.map(|(_, candidate)| candidate));
     vec![finding.modest()]
 }
 

@@ -1,9 +1,10 @@
 //! The issuer limits the rate of requests.
 
 use crate::apiserver::message;
+use crate::evidence::issuer::CONTROL_PLANE_AGENT;
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step, probed};
-use crate::rules::{Case, Page, Rule};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -35,6 +36,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, None, Some(_), Some((confidence, cite))) => (confidence, cite),
         _ => return Vec::new(),
     };
+    // The finding of that rule tells it.
+    if keys.is_none() && eks::answered_by_rule(case, 429) {
+        return Vec::new();
+    }
+    let signed = eks::signed_by_balancer(case).filter(|_| keys.is_none() && probe.is_some());
+    let confidence = if signed.is_some() { confidence.max(Confidence::Likely) } else { confidence };
+    // Whose own request is answered well sees nothing of it with his own User-Agent.
+    let disguised = keys.is_none() && probe.as_ref().is_some_and(|(.., disguised)| *disguised) && case.discovery_is_fine();
+    let as_whom = if disguised { "; from this machine it does so to the API server's User-Agent alone" } else { "" };
     let issuer = probes.target.seen().map_or("the issuer", |target| target.url.as_str());
     let document = case.discovery_document();
     let path = url::Url::parse(&document).map_or_else(|_| document.clone(), |url| url.path().to_owned());
@@ -42,17 +52,25 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let mut finding = RULE
         .finding(
             confidence,
-            format!("What stands before {issuer} answers 429 Too Many Requests to the API server, so it cannot read {}.", if keys.is_some() { "the key set" } else { "the discovery document" }),
+            format!("What stands before {issuer} answers 429 Too Many Requests to the API server, so it cannot read {}{as_whom}.", if keys.is_some() { "the key set" } else { "the discovery document" }),
             first,
             Step::manifest(
                 "Exempt the public documents from the limit; in nginx, a location of their own without limit_req, then nginx -s reload",
                 format!("location = {path} {{\n    proxy_pass KEYCLOAK;   # as in your location /, without limit_req\n}}\n"),
             ),
         )
-        .step(Step::command("It must answer 200 each time", shell!("for i in $(seq 20); do curl -so /dev/null -w '%{{http_code}}\\n' {}; done", document)))
+        .step(Step::command(
+            "It must answer 200 each time",
+            if disguised {
+                shell!("for i in $(seq 20); do curl -so /dev/null -A {} -w '%{{http_code}}\\n' {}; done", CONTROL_PLANE_AGENT, document)
+            } else {
+                shell!("for i in $(seq 20); do curl -so /dev/null -w '%{{http_code}}\\n' {}; done", document)
+            },
+        ))
         .cite_if(probe.map(|(status, path, _)| probed(path, format!("discovery answers {status} here too"))));
     if jwks && keys.is_some() {
         finding = finding.cite(probed(format!("{at}/jwks"), "the key set answers 429 here too"));
     }
+    finding.candidates.extend(signed.map(|(_, candidate)| candidate));
     vec![finding.modest()]
 }

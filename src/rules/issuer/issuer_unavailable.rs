@@ -2,8 +2,8 @@
 
 use crate::apiserver::message;
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step, probed};
-use crate::rules::{Case, Page, Rule};
+use crate::report::{Confidence, Finding, Severity, Step, probed};
+use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -24,12 +24,22 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(fault) = case.fault_by_status(|status| (500..600).contains(&status)) else { return Vec::new() };
     let status = fault.status;
+    // The provider is not asked: nothing is known of how it is.
+    if eks::answered_by_rule(case, status) {
+        return Vec::new();
+    }
+    let signed = eks::signed_by_balancer(case).filter(|_| fault.probe.is_some());
+    let confidence = if signed.is_some() { fault.confidence.max(Confidence::Likely) } else { fault.confidence };
     let (probes, _) = case.issuer();
     let issuer = probes.target.seen().map_or("the issuer", |target| target.url.as_str());
     let url = case.discovery_document();
-    vec![
-        RULE.finding(fault.confidence, format!("{url} answers {status}: the identity provider behind it is down or not ready, so the API server cannot read the discovery document of {issuer}."), fault.cite, Step::command("Bring the identity provider (or the targets behind its balancer) up again; this URL must answer 200, and the API server recovers within 10 s", shell!("curl -si {} | head -n 1", url)))
-            .cite_if(fault.probe.map(|(status, path)| probed(path, format!("{url} answers {status} here"))))
-            .modest(),
-    ]
+    let who = match &signed {
+        Some((server, _)) => format!("{url} answers {status}, signed {server} as a load balancer of AWS signs its own answers: the identity provider behind it is down or not ready, or a rule of that load balancer answers so"),
+        None => format!("{url} answers {status}: the identity provider behind it is down or not ready"),
+    };
+    let mut finding = RULE
+        .finding(confidence, format!("{who}, so the API server cannot read the discovery document of {issuer}."), fault.cite, Step::command("Bring the identity provider (or the targets behind its balancer) up again; this URL must answer 200, and the API server recovers within 10 s", shell!("curl -si {} | head -n 1", url)))
+        .cite_if(fault.probe.map(|(status, path)| probed(path, format!("{url} answers {status} here"))));
+    finding.candidates.extend(signed.map(|(_, candidate)| candidate));
+    vec![finding.modest()]
 }

@@ -16,11 +16,14 @@ pub static RULE: Rule = Rule {
         references: "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html",
     },
     recognises: &[],
-    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-unreachable-from-control-plane", "jwks-blocked", "issuer-returns-html"],
+    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-unreachable-from-control-plane", "jwks-blocked", "jwks-unparsable", "jwks-unreachable", "issuer-returns-html"],
     check,
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(stopped) = eks::keys_stopped(case, Layer::Login) {
+        return vec![stopped.finding(&RULE)];
+    }
     let Some(found) = eks::obstacle(case, Layer::Login) else { return Vec::new() };
     if let Some(later) = found.of_keys_later(&RULE, case) {
         return vec![later];

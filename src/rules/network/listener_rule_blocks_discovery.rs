@@ -2,7 +2,7 @@
 
 use crate::aws::reach::Layer;
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step, seen};
+use crate::report::{Citation, Finding, Severity, Step, probed, seen};
 use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
@@ -17,11 +17,14 @@ pub static RULE: Rule = Rule {
         references: "https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-rules.html",
     },
     recognises: &[],
-    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-unreachable-from-control-plane", "jwks-blocked", "issuer-returns-html", "issuer-document-mismatch"],
+    explains: &["credential-rejected", "oidc-not-initialized", "oidc-partly-initialized", "issuer-blocks-control-plane", "issuer-unreachable-from-control-plane", "jwks-blocked", "jwks-unparsable", "jwks-unreachable", "issuer-returns-html", "issuer-document-mismatch"],
     check,
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(stopped) = eks::keys_stopped(case, Layer::Rule) {
+        return vec![stopped.finding(&RULE)];
+    }
     let Some(found) = eks::obstacle(case, Layer::Rule) else { return Vec::new() };
     // Where only a source-ip list stands between, the list is the cause.
     if eks::by_source(case) && !found.lists.is_empty() {
@@ -38,8 +41,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .step(Step::text(format!("The rule needs the host {} and the two paths as conditions, a lower number than the one that answers now, and the issuer's target group.", found.reach.host)))
             .step(eks::again())
             .cite(eks::cite_mode(found.reach))
-            .cite_if(found.word.clone()),
+            .cite_if(found.word.clone())
+            .cite_if(met(case)),
     ]
+}
+
+/// The same answer, met from here.
+fn met(case: &Case<'_>) -> Option<Citation> {
+    let (status, path, _) = case.discovery_status().filter(|(status, ..)| eks::answered_by_rule(case, *status))?;
+    Some(probed(path, format!("discovery answers {status} here too")))
 }
 
 /// Nobody listens on the issuer's port: there is no rule that a path could be put before.

@@ -25,10 +25,16 @@ pub static RULE: Rule = Rule {
 /// The number of the denial that closes every ACL.
 const CLOSING: i32 = 32_767;
 
-/// A number for an entry before a denial, which no other entry of that direction has: the next lower one; of an ACL that
-/// denies only at its end, a round one.
-fn number(acl: &NetworkAcl, denial: i32, egress: bool) -> Option<i32> {
-    let free = |number: &i32| !acl.entries.iter().any(|entry| entry.egress == egress && entry.number == *number);
+/// A number that a step before has given away: the ACL, its direction, the number.
+type Given = (String, bool, i32);
+
+/// A number for an entry before a denial, which no other entry of that direction has, nor one of the steps before: the next
+/// lower one; of an ACL that denies only at its end, a round one.
+fn number(acl: &NetworkAcl, denial: i32, egress: bool, given: &[Given]) -> Option<i32> {
+    let free = |number: &i32| {
+        !acl.entries.iter().any(|entry| entry.egress == egress && entry.number == *number)
+            && !given.iter().any(|(id, direction, taken)| *id == acl.id && *direction == egress && taken == number)
+    };
     if denial >= CLOSING {
         (100..CLOSING).step_by(10).find(free)
     } else {
@@ -40,20 +46,22 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let Some(found) = eks::obstacle(case, Layer::Acl) else { return Vec::new() };
     // The other side may be shut as well: one entry alone would change nothing.
     let others = found.reach.steps.iter().filter(|step| step.layer == Layer::Acl && step.judged == Passage::Blocks && step.text != found.step.text);
-    let others: Vec<(Step, Citation)> = others.map(|step| (entry(case, found.reach, step), eks::cite_step(step))).collect();
+    let mut given: Vec<Given> = Vec::new();
+    let first = entry(case, found.reach, found.step, &mut given);
+    let others: Vec<(Step, Citation)> = others.map(|step| (entry(case, found.reach, step, &mut given), eks::cite_step(step))).collect();
     let (more, cites): (Vec<Step>, Vec<Citation>) = others.into_iter().unzip();
     let finding = RULE.finding(
         found.confidence,
         format!("A network ACL drops packets between the control plane and {}, {}.", found.reach.host, eks::unread(found.reach)),
         seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()),
-        entry(case, found.reach, found.step),
+        first,
     );
     let finding = finding.steps(more).step(eks::again()).cite(eks::cite_mode(found.reach)).cite_if(found.word.clone());
     vec![cites.into_iter().fold(finding, Finding::cite)]
 }
 
 /// The entry that lets the packets of one step through.
-fn entry(case: &Case<'_>, reach: &Reach, blocked: &ReachStep) -> Step {
+fn entry(case: &Case<'_>, reach: &Reach, blocked: &ReachStep, given: &mut Vec<Given>) -> Step {
     // The step points at the ACL, or at the entry in it that denies.
     let part = |at: usize| blocked.path.as_deref()?.split('/').nth(at)?.parse::<usize>().ok();
     let acl = eks::aws(case).and_then(|aws| aws.network.network_acls.seen()?.get(part(5)?));
@@ -68,7 +76,8 @@ fn entry(case: &Case<'_>, reach: &Reach, blocked: &ReachStep) -> Step {
     // As wide as the denial: what else it may have been made for stays denied.
     let range = denial.map_or(everything, |entry| entry.cidr.as_str());
     let option = if range.contains(':') { "--ipv6-cidr-block" } else { "--cidr-block" };
-    let free = acl.map_or(Some(90), |acl| number(acl, denial.map_or(CLOSING, |entry| entry.number), egress));
+    let free = acl.map_or(Some(90), |acl| number(acl, denial.map_or(CLOSING, |entry| entry.number), egress, given));
+    given.extend(free.map(|number| (id.to_owned(), egress, number)));
     match free {
         Some(number) => Step::command(
             "Add an entry (a number below the denial's, which is free; a narrower range where you know the issuer's)",
@@ -90,9 +99,12 @@ mod tests {
             entries: vec![entry(10, true), entry(9, true), entry(50, false), entry(100, true), entry(1, false)],
             ..NetworkAcl::default()
         };
-        assert_eq!(number(&acl, 50, false), Some(49));
-        assert_eq!(number(&acl, 10, true), Some(8));
-        assert_eq!(number(&acl, CLOSING, true), Some(110));
-        assert_eq!(number(&acl, 1, false), None);
+                assert_eq!(number(&acl, 50, false, &[]), Some(49));
+        assert_eq!(number(&acl, 10, true, &[]), Some(8));
+        assert_eq!(number(&acl, CLOSING, true, &[]), Some(110));
+        assert_eq!(number(&acl, 1, false, &[]), None);
+        // AWS takes no number twice.
+        let given = vec![(String::new(), true, 110), ("acl-of-others".to_owned(), true, 120)];
+        assert_eq!(number(&acl, CLOSING, true, &given), Some(120));
     }
 }

@@ -567,3 +567,73 @@ fn a_web_acl_that_refuses_leaves_something_to_do() {
         }
     }
 }
+
+/// Where the cluster's own group lets nothing out, a way in at the load balancer alone changes nothing.
+#[test]
+fn what_lets_the_control_plane_out_is_printed_too() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let evidence = temp.path().join("evidence.json");
+    let routed = || World::oidc().routed().internal().rules(forward_all()).lets_in(&["192.0.2.0/24"]);
+    let shut = routed().set("/aws/network/securityGroupRules/seen/1/cidrIpv4", json!("192.0.2.0/24"));
+    for (world, out) in [(routed(), false), (shut, true)] {
+        fs::write(&evidence, world.evidence().1).expect("evidence");
+        for (form, words) in [
+            ("aws-cli", "ec2 authorize-security-group-egress --group-id sg-0c1u"),
+            ("terraform", "\"aws_vpc_security_group_egress_rule\""),
+        ] {
+            let (code, text, errors) = run(&evidence, &["-o", form]);
+            assert_eq!(code, 0, "{errors}");
+            assert_eq!(text.contains(words), out, "{form}: {text}");
+            assert!(text.contains("sg-0a1b"), "the load balancer's side is there all the same: {text}");
+            read_back(form, &text, "nothing gets out");
+        }
+    }
+}
+
+/// Behind a load balancer for HTTP nginx sees the load balancer, and no client.
+#[test]
+fn a_list_in_nginx_behind_a_load_balancer_for_http_would_refuse_everybody() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let evidence = temp.path().join("evidence.json");
+    let routed = |kind: &str| {
+        World::oidc_refused()
+            .routed()
+            .internal()
+            .rules(forward_all())
+            .lets_in(&["192.0.2.0/24"])
+            .set("/aws/issuerBalancer/loadBalancer/seen/type", json!(kind))
+    };
+    for (kind, hidden) in [("application", true), ("network", false)] {
+        fs::write(&evidence, routed(kind).evidence().1).expect("evidence");
+        let (code, text, errors) = run(&evidence, &["-o", "nginx"]);
+        assert_eq!(code, 0, "{errors}");
+        assert_eq!(text.contains("    allow all;"), hidden, "{kind}: {text}");
+        assert_eq!(text.contains("    deny all;"), !hidden, "{kind}: {text}");
+        assert_eq!(text.contains("real_ip_header"), hidden, "{kind}: {text}");
+        read_back("nginx", &text, kind);
+    }
+}
+
+/// Who goes by the private endpoint and gets no answer is told that its group lets in members alone.
+#[test]
+fn a_private_endpoint_for_members_alone_differs_for_who_gets_no_answer() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let evidence = temp.path().join("evidence.json");
+    let world = |outcome: &str| {
+        World::oidc()
+            .set("/endpoint/dns/seen/addresses", json!(["10.0.5.15"]))
+            .set(
+                "/endpoint/tcp/seen/attempts",
+                json!([{"address": "10.0.5.15:443", "outcome": outcome, "tookMs": 5000}]),
+            )
+            .set("/aws/ownEgress/seen/address", json!("198.18.0.9"))
+    };
+    for (outcome, code) in [("timeout", 1), ("connected", 0)] {
+        fs::write(&evidence, world(outcome).evidence().1).expect("evidence");
+        let (ended, text, errors) = run(&evidence, &["--direction", "clients", "--check"]);
+        assert_eq!(ended, code, "{outcome}: {text}{errors}");
+        assert_eq!(text.contains("but members of sg-0c1u"), code == 1, "{outcome}: {text}");
+        // For private addresses the list of the public endpoint says nothing.
+        assert!(!text.contains("198.18.0.9"), "{outcome}: {text}");
+    }
+}

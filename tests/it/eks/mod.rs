@@ -1,6 +1,7 @@
 //! EKS worlds: a healthy one, of which each case changes one thing. `KACCESS_RECORD=1` keeps them in testdata/cases.
 
 mod allowlist;
+mod answers;
 mod iam;
 mod live;
 mod mapping;

@@ -860,3 +860,31 @@ fn a_web_acl_is_asked_where_it_is() {
     assert!(global.contains("aws wafv2 get-sampled-requests "), "{global}");
     assert!(global.contains(" --scope CLOUDFRONT --region us-east-1 --time-window "), "{global}");
 }
+
+/// Two entries of one ACL in one direction have two numbers: AWS refuses the second of one number.
+#[test]
+fn no_number_of_an_acl_is_given_twice() {
+    let entries = json!([
+        {"number": 100, "egress": true, "allow": true, "protocol": "6", "cidr": "0.0.0.0/0", "fromPort": 80, "toPort": 80},
+        {"number": 100, "egress": false, "allow": true, "protocol": "-1", "cidr": "0.0.0.0/0"}
+    ]);
+    let world = World::oidc_refused()
+        .routed()
+        .internal()
+        .rules(forward_all())
+        .lets_in(&["sg-0c1u"])
+        .uninitialized()
+        .set("/issuer/dns/seen/addresses", json!(["10.0.1.50"]))
+        .set("/aws/issuerBalancer/loadBalancer/seen/subnetIds", json!(["subnet-1", "subnet-2"]))
+        .set("/aws/network/networkAcls/seen", acl(entries));
+    let (evidence, _) = world.evidence();
+    let all = check_all(&Case::new(&evidence));
+    let found = all.iter().find(|finding| finding.code == "network-acl-blocks-issuer").expect("a finding");
+    let commands: Vec<&str> = found.fix.iter().flat_map(kaccess::report::Step::codes).collect();
+    let numbers: Vec<&str> = commands
+        .iter()
+        .filter(|command| command.contains("--egress"))
+        .filter_map(|command| command.split("--rule-number ").nth(1)?.split(' ').next())
+        .collect();
+    assert_eq!(numbers, ["110", "120"], "{commands:?}");
+}
