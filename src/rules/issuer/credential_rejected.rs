@@ -729,6 +729,13 @@ fn of_issuer(case: &Case<'_>) -> Vec<Candidate> {
             in_words(),
         ),
     ]);
+    if case.authenticator().is_none() && case.configuration.as_ref().is_some_and(|(known, _)| known.webhook) {
+        list.push(candidate(
+            "authentication-webhook-down",
+            format!("the API server's token webhook may be what knows {issuer}, and may not answer"),
+            by_log("the API server's log has lines of webhook.go (\"Failed to make webhook authenticator request\")"),
+        ));
+    }
     list
 }
 
