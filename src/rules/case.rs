@@ -687,6 +687,7 @@ mod tests {
                 "oidc-issuer-url": ["https://localhost:42333/realms/platform"],
                 "oidc-client-id": ["account-portal"],
                 "oidc-username-claim": ["nick"],
+                "service-account-issuer": ["https://kubernetes.default.svc"],
             });
             if token_file {
                 flags["token-auth-file"] = serde_json::json!(["tokens.csv"]);
