@@ -334,14 +334,12 @@ fn plan_of(
                 .map_err(|error| Error::plain(format!("--oidc-ca-file {}: {error}", path.display())))
         })
         .transpose()?;
-    let configuration = arguments
-        .apiserver_config
-        .as_ref()
-        .map(|path| -> Result<_, Error> {
-            let flags = super::server_file::read_whole("--apiserver-config", path)?;
-            Ok(apiserver::kept_configuration(flags, scrubber))
-        })
-        .transpose()?;
+    let (mut configuration, mut account_keys) = (None, None);
+    if let Some(path) = arguments.apiserver_config.as_ref() {
+        let flags = super::server_file::read_whole("--apiserver-config", path)?;
+        account_keys = super::server_file::account_keys(path, &flags);
+        configuration = Some(apiserver::kept_configuration(flags, scrubber));
+    }
     if let Some(path) = arguments.log.as_deref().filter(|path| *path != "-") {
         let complain = |error: std::io::Error| Error::plain(format!("--log {path}: {error}"));
         let metadata = std::fs::File::open(path).and_then(|file| file.metadata()).map_err(complain)?;
@@ -369,6 +367,7 @@ fn plan_of(
         reviewer_context: arguments.reviewer_context.clone(),
         review: arguments.review,
         configuration,
+        account_keys,
         log: arguments.log.clone(),
         message: met,
         offline: arguments.offline,

@@ -60,6 +60,8 @@ pub struct Plan {
     pub review: bool,
     /// The API server's flags or file, already read.
     pub configuration: Option<Flags>,
+    /// The keys of service account tokens that those name, as a key set, where their files are on this machine.
+    pub account_keys: Option<serde_json::Value>,
     /// The API server's log: a path, or `-`.
     pub log: Option<String>,
     /// The message the user met.
@@ -104,6 +106,7 @@ impl Plan {
             reviewer_context: None,
             review: false,
             configuration: None,
+            account_keys: None,
             log: None,
             message: None,
             offline: false,

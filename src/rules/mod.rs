@@ -131,7 +131,11 @@ pub static OTHER_SEVERITIES: &[(&str, Severity, &str)] = {
         ("api-priority-throttled", Severity::Warning, LET_IN),
         ("api-server-clock-wrong", Severity::Warning, LET_IN),
         ("api-unavailable", Severity::Warning, LET_IN),
-        ("authentication-config-not-reloaded", Severity::Warning, LET_IN),
+        (
+            "authentication-config-not-reloaded",
+            Severity::Warning,
+            "the API server lets you in all the same, or the file could not let this credential in",
+        ),
         ("authorization-webhook-denied", Severity::Warning, "other questions are allowed"),
         ("authorization-webhook-down", Severity::Warning, "it is over"),
         ("aws-auth-invalid", Severity::Warning, "an access entry or another section lets you in all the same"),

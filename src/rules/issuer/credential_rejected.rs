@@ -314,25 +314,43 @@ fn by_some(case: &Case<'_>) -> Option<Finding> {
     Some(of_several(case, finding))
 }
 
-/// The same client certificate is taken on some connections and answered 401 on others.
+/// The same client certificate or token is taken on some connections and answered 401 on others. Of an identity provider's
+/// token another finding tells.
 fn by_connections(case: &Case<'_>) -> Option<Finding> {
-    let leaf = case.only_certificate()?;
-    let (bad, good) = case.taken_by_some()?;
-    // One that ran out in the midst of the run is another finding.
-    let ends = |end: jiff::Timestamp| end.as_second() <= case.evidence.observed_at.as_second() + 60;
-    if leaf.not_after.is_some_and(ends) {
+    let leaf = case.only_certificate();
+    if leaf.is_none() && case.token()?.kind == TokenKind::Jwt {
         return None;
     }
+    let (bad, good) = case.taken_by_some()?;
+    // One that ran out in the midst of the run is another finding.
+    let end = match leaf {
+        Some(leaf) => leaf.not_after,
+        None => case.claim_time("exp").or(case.evidence.credential.seen().and_then(|credential| credential.announced_expiry)),
+    };
+    if end.is_some_and(|end| end.as_second() <= case.evidence.observed_at.as_second() + 60) {
+        return None;
+    }
+    let (what, short, reason) = if leaf.is_some() {
+        ("client certificate", "certificate", "does not take the certificate: it was started with another --client-ca-file, that file holds other CAs, or its clock is wrong")
+    } else {
+        ("token", "token", "does not know the token: it was started with other flags, keys or another token file, or has not reached what it asks")
+    };
     let statuses = &case.evidence.endpoint.repeated.seen()?.statuses;
     let all = statuses.len();
+    // The reviewer's own request met one of them.
+    let reviewed = case.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
+    let said = reviewed.filter(|error| leaf.is_none() && !error.is_empty()).map(|error| {
+        seen("/controlPlane/tokenReview/seen/error", format!("one of them says in its TokenReview: {}", clip(error, 240)))
+    });
     let finding = RULE
         .finding(
             Confidence::Likely,
-            format!("Of {all} connections to the same address with the same client certificate, {bad} were answered 401 and {good} let in. Most likely several API servers stand behind this address, and one of them does not take the certificate: it was started with another --client-ca-file, that file holds other CAs, or its clock is wrong. kubectl fails now and then."),
-            probed("/endpoint/repeated/seen/statuses", format!("GET /version with the certificate, each time over a new connection: {statuses:?}")),
+            format!("Of {all} connections to the same address with the same {what}, {bad} were answered 401 and {good} let in. Most likely several API servers stand behind this address, and one of them {reason}. kubectl fails now and then."),
+            probed("/endpoint/repeated/seen/statuses", format!("GET /version with the {short}, each time over a new connection: {statuses:?}")),
             see_again(),
         )
-        .titled(format!("The client certificate is rejected by some of the API servers behind this address: {bad} of {all} connections"));
+        .titled(format!("The {what} is rejected by some of the API servers behind this address: {bad} of {all} connections"))
+        .cite_if(said);
     Some(of_several(case, finding))
 }
 
@@ -343,18 +361,24 @@ fn see_again() -> Step {
     )
 }
 
+/// How to find what one API server of several has otherwise than the others.
+pub fn compare_servers() -> [Step; 2] {
+    [
+        Step::command(
+            "Compare what the API servers were started with (as an admin; managed clusters: ask the provider)",
+            "for pod in $(kubectl -n kube-system get pods -l component=kube-apiserver -o name); do echo $pod; kubectl -n kube-system get $pod -o jsonpath='{.spec.containers[0].command}' | tr ',' '\\n' | grep -E 'client-ca|service-account|oidc|authentication|token-auth'; done",
+        ),
+        Step::command(
+            "Compare the files that those flags name, on each control-plane node",
+            "sha256sum /etc/kubernetes/pki/ca.crt /etc/kubernetes/pki/sa.pub",
+        ),
+    ]
+}
+
 /// How to find the one API server of several that refuses.
 fn of_several(case: &Case<'_>, finding: Finding) -> Finding {
     let differing = case.evidence.control_plane.pods.seen().filter(|pods| !pods.differing.is_empty());
-    let mut finding = finding
-        .step(Step::command(
-            "Compare what the API servers were started with (as an admin; managed clusters: ask the provider)",
-            "for pod in $(kubectl -n kube-system get pods -l component=kube-apiserver -o name); do echo $pod; kubectl -n kube-system get $pod -o jsonpath='{.spec.containers[0].command}' | tr ',' '\\n' | grep -E 'client-ca|service-account|oidc|authentication|token-auth'; done",
-        ))
-        .step(Step::command(
-            "Compare the files that those flags name, on each control-plane node",
-            "sha256sum /etc/kubernetes/pki/ca.crt /etc/kubernetes/pki/sa.pub",
-        ));
+    let mut finding = finding.steps(compare_servers());
     if let Some(pods) = differing {
         finding = finding.cite(seen("/controlPlane/pods/seen/differing", format!("flags that differ between the API servers: {}", pods.differing.join(", "))));
     }
@@ -569,6 +593,11 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
         TokenKind::Jwt => of_issuer(case),
         TokenKind::ServiceAccount => of_account(case),
         TokenKind::EksIam => eks::candidates(case),
+        TokenKind::Bootstrap if case.configuration.as_ref().is_some_and(|(known, _)| known.complete && !known.bootstrap_tokens) => vec![candidate(
+            "bootstrap-token-invalid",
+            "the API server has bootstrap tokens switched off, and its token file or webhook may not know this token",
+            in_words(),
+        )],
         TokenKind::Bootstrap => vec![candidate(
             "bootstrap-token-invalid",
             "its Secret may be gone or past its expiration",
@@ -700,6 +729,13 @@ fn of_issuer(case: &Case<'_>) -> Vec<Candidate> {
             in_words(),
         ),
     ]);
+    if case.authenticator().is_none() && case.configuration.as_ref().is_some_and(|(known, _)| known.webhook) {
+        list.push(candidate(
+            "authentication-webhook-down",
+            format!("the API server's token webhook may be what knows {issuer}, and may not answer"),
+            by_log("the API server's log has lines of webhook.go (\"Failed to make webhook authenticator request\")"),
+        ));
+    }
     list
 }
 
@@ -769,6 +805,36 @@ mod tests {
         let title = "The client certificate is rejected by some of the API servers behind this address: 2 of 6 connections";
         assert_eq!(found(&[200, 401, 200, 401, 200, 200]), Some((RULE.code, "likely", title.to_owned())));
         assert_eq!(found(&[200; 6]), None);
+    }
+
+    /// Saved runs against one API server, with the answers of further connections as real pairs of servers gave them of which
+    /// one had another key, or no token file.
+    #[test]
+    fn a_token_that_some_connections_do_not_take_is_no_stranger() {
+        let found = |text: &str, statuses: &[u16]| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            let repeats = Repeats { path: "/version".to_owned(), statuses: statuses.to_vec() };
+            evidence.endpoint.repeated.outcome = Outcome::Seen(repeats);
+            diagnose(check_all(&Case::new(&evidence)))
+        };
+        let some = [200, 401, 200, 401, 200, 401];
+        for (text, alone) in [
+            (include_str!("../../../testdata/cases/service-account-foreign-cluster/evidence.json"), "service-account-foreign-cluster"),
+            (include_str!("../../../testdata/cases/static-token-unknown/evidence.json"), "static-token-unknown"),
+            (include_str!("../../../testdata/cases/bootstrap-tokens-off/evidence.json"), "bootstrap-token-invalid"),
+        ] {
+            let both = found(text, &some);
+            assert_eq!((both[0].code, both[0].confidence), (RULE.code, Confidence::Likely));
+            assert!(both[0].title.contains("The token is rejected by some") && both[0].title.contains("3 of 6"), "{}", both[0].title);
+            assert!(both.iter().all(|finding| finding.code != alone), "{alone}");
+            assert_eq!(found(text, &[401; 6])[0].code, alone);
+        }
+        // This run's own requests may all have met the server that takes it.
+        let healthy = include_str!("../../../testdata/cases/service-account/evidence.json");
+        let met = found(healthy, &some);
+        assert_eq!(met[0].code, RULE.code);
+        assert_eq!(met[0].candidates[0].code, "service-account-foreign-cluster");
+        assert!(found(healthy, &[200; 6]).is_empty());
     }
 
     /// A real token, and a configuration that the server did not have: a uid claim that the token lacks, or groups that are

@@ -59,10 +59,16 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let mut steps = steps(case, issuer, nearest, several).into_iter();
     let Some(first) = steps.next() else { return Vec::new() };
+    // A token webhook may know issuers that stand nowhere in the configuration.
+    let (confidence, so) = if configuration.webhook {
+        (Confidence::Possible, "so no authenticator but the token webhook takes the token. Which issuers the webhook knows is not visible here")
+    } else {
+        (Confidence::Certain, "so no authenticator takes the token")
+    };
     let mut finding = RULE
         .finding(
-            Confidence::Certain,
-            format!("The token says iss {issuer:?}; {server}: {how}. It compares byte by byte, so no authenticator takes the token."),
+            confidence,
+            format!("The token says iss {issuer:?}; {server}: {how}. It compares byte by byte, {so}."),
             seen("/credential/seen/token/claims/iss", format!("iss: {issuer}")),
             first,
         )
@@ -70,6 +76,13 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .cite(seen((*path).to_owned(), format!("configured issuer: {nearest}")));
     if several {
         finding = finding.titled("The token's issuer is none of those that the API server is configured for");
+    }
+    if configuration.webhook {
+        // What the API server or its webhook says itself goes before.
+        finding.explains = &[];
+        finding = finding.step(Step::text(
+            "Where such tokens are the webhook's, read its own log, and the API server's for lines of webhook.go: the configured issuers have nothing to do with them.",
+        ));
     }
     let other = document(case, issuer).filter(|document| *document != issuer);
     let other = other.map(|document| {
@@ -235,6 +248,35 @@ mod tests {
         assert!(manifests(&finding).is_empty(), "{:?}", finding.fix);
         assert!(finding.fix[0].text.contains("Leave the API server's issuer as it is"), "{}", finding.fix[0].text);
         assert!(finding.cites.iter().any(|cite| cite.path == "/issuer/discovery/seen/issuer"));
+    }
+
+    /// As met on a real server that has one issuer and a token webhook which knows the other: the flag is written in.
+    #[test]
+    fn a_webhook_may_know_an_issuer_that_is_not_configured() {
+        let finding = told(|evidence| {
+            evidence["controlPlane"]["flagz"]["seen"]["flags"]["authentication-token-webhook-config-file"] =
+                json!(["/etc/kubernetes/webhook.yaml"]);
+        });
+        assert_eq!((finding.confidence, finding.explains.len()), (Confidence::Possible, 0));
+        assert!(finding.why.contains("no authenticator but the token webhook"), "{}", finding.why);
+        assert_eq!(told(|_| ()).confidence, Confidence::Certain);
+    }
+
+    #[test]
+    fn a_webhook_that_does_not_answer_is_the_cause() {
+        let text = include_str!("../../../testdata/cases/token-issuer-mismatch/evidence.json");
+        let mut evidence: Value = serde_json::from_str(text).expect("evidence");
+        evidence["controlPlane"]["flagz"]["seen"]["flags"]["authentication-token-webhook-config-file"] =
+            json!(["/etc/kubernetes/webhook.yaml"]);
+        // The words of a real server whose webhook was down.
+        evidence["controlPlane"]["tokenReview"]["seen"]["error"] = json!(
+            r#"[invalid bearer token, Post "https://localhost:36449/authn?timeout=30s": dial tcp 127.0.0.1:36449: connect: connection refused]"#
+        );
+        let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+        let found = crate::report::diagnose(crate::rules::check_all(&Case::new(&evidence)));
+        assert_eq!((found[0].code, found[0].confidence), ("authentication-webhook-down", Confidence::Certain));
+        let issuer = found.iter().find(|finding| finding.code == RULE.code).expect("what is possible");
+        assert_eq!(issuer.explained_by, Some("authentication-webhook-down"));
     }
 
     #[test]
