@@ -137,7 +137,7 @@ const SETTLES: i64 = 600;
 fn not_taken_up(case: &Case<'_>, mapped: &Mapped) -> Option<Finding> {
     let refused = eks::refused(case)?;
     let (word, named) = eks::authenticator_word(case, &message::IAM_NOT_MAPPED)?;
-    let said = said_at(&word.line).filter(|_| named && word.place == Place::Log)?;
+    let said = said_at(&word.line).filter(|_| named && matches!(word.place, Place::Log | Place::Met))?;
     let now = case.server_time().0;
     let ago = now.as_second() - said.as_second();
     if ago > FRESH {
