@@ -107,6 +107,24 @@ pub fn beside_rbac(flags: &Flags) -> Option<Beside> {
     })
 }
 
+/// What the flags tell of the authorizers; by default nothing, as where they cannot be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Authorizers {
+    /// What decides instead of RBAC.
+    pub instead: Option<Instead>,
+    /// Who is asked beside RBAC.
+    pub beside: Option<Beside>,
+    /// RBAC alone decides, for kubelets beside the Node authorizer.
+    pub rbac_alone: bool,
+}
+
+impl Authorizers {
+    /// As these flags say.
+    pub fn of(flags: &Flags) -> Self {
+        Self { instead: instead_of_rbac(flags), beside: beside_rbac(flags), rbac_alone: is_rbac_alone(flags) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
