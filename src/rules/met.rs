@@ -70,10 +70,10 @@ fn short_of_over(case: &Case<'_>, error: &str) -> Option<String> {
     let open = all.iter().filter(|one| !allowed(one)).count();
     if open > 0 {
         let rest = match open {
-            1 => "another refusal of the message was not".to_owned(),
-            _ => format!("{open} other refusals of the message were not"),
+            1 => "another refusal of the message was not asked about".to_owned(),
+            _ => format!("{open} other refusals of the message were not asked about"),
         };
-        return Some(format!("Asked again, {} is allowed now; {rest}", question.sentence()));
+        return Some(format!("To {} is allowed now; {rest}", question.sentence()));
     }
     // RBAC looks at no selector.
     let flags = case.flag_source("authorization-mode").map(|(_, flags)| flags);
@@ -238,7 +238,7 @@ mod tests {
         evidence.asked.error = Some(format!("{error}\n{more}"));
         let now = |evidence: &Evidence| crate::rules::report(evidence).message.expect("it is named").now;
         let told = now(&evidence);
-        let open = "Asked again, watch pods in namespace dev is allowed now; another refusal of the message was not";
+        let open = "To watch pods in namespace dev is allowed now; another refusal of the message was not asked about";
         assert_eq!(told, open);
         let mut other = evidence.clone();
         if let Outcome::Seen(access) = &mut other.access.outcome {
