@@ -165,8 +165,8 @@ mod tests {
     fn what_was_not_tried_is_not_said_to_be_over() {
         for (message, code) in [
             (
-                r#"Error from server (Forbidden): clusterroles.rbac.authorization.k8s.io "agg1" is forbidden: must have cluster-admin privileges to use the aggregationRule"#,
-                "rbac-escalation",
+                "Warning  FailedToRetrieveImagePullSecret  kubelet  Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.",
+                "image-pull-secret-missing",
             ),
             (
                 "Error from server (ServiceUnavailable): the server is currently unable to handle the request",

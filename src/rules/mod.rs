@@ -134,6 +134,7 @@ pub static OTHER_SEVERITIES: &[(&str, Severity, &str)] = {
         ("authentication-config-not-reloaded", Severity::Warning, LET_IN),
         ("authorization-webhook-denied", Severity::Warning, "other questions are allowed"),
         ("authorization-webhook-down", Severity::Warning, "it is over"),
+        ("aws-auth-invalid", Severity::Warning, "an access entry or another section lets you in all the same"),
         ("client-clock-wrong", Severity::Warning, LET_IN),
         ("default-impersonation", Severity::Error, "it names groups and no user"),
         ("groups-claim-missing", Severity::Error, "an expression of the API server reads the claim"),

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use regex::Regex;
+use regex::{Captures, Regex};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::{Recognised, TEXTS, Text, heard, tools};
+use super::{ADMISSION_OTHER, Recognised, TEXTS, Text, heard, tools};
 
 /// Literals shorter than this stand in ordinary lines too often.
 const SHORTEST: usize = 9;
@@ -143,7 +143,8 @@ impl Set {
                 let entry = &self.entries[index];
                 let regex = entry.regex.get_or_init(|| Regex::new(entry.text.pattern).expect("constant pattern"));
                 let levels = if entry.server { &logged } else { &stands };
-                let found = levels.iter().find_map(|level| regex.captures(level))?;
+                let fits = |found: &Captures<'_>| *entry.text != ADMISSION_OTHER || !is_of_rights(&found["other"]);
+                let found = levels.iter().find_map(|level| regex.captures_iter(level).find(fits))?;
                 let mut fields = BTreeMap::new();
                 for name in regex.capture_names().flatten() {
                     if let Some(value) = found.name(name).filter(|value| !value.as_str().is_empty()) {
@@ -154,6 +155,25 @@ impl Set {
             })
             .collect()
     }
+}
+
+/// What stands behind "is forbidden:" is a refusal of rights: by an authorizer, or by a plugin or storage that asked one.
+fn is_of_rights(words: &str) -> bool {
+    const BEGINNINGS: &[&str] = &[
+        "User",
+        "user ",
+        "RBAC:",
+        "No policy matched",
+        "no RBAC policy matched",
+        "attempt to grant",
+        "must have cluster-admin privileges",
+        "cannot set an ownerRef",
+        "cannot set blockOwnerDeletion if",
+        "can only create a node CSR",
+        "not permitted to do",
+    ];
+    // A line that was broken may end within such words.
+    BEGINNINGS.iter().any(|beginning| words.starts_with(beginning) || beginning.starts_with(words))
 }
 
 /// How many bytes of each literal the gate looks for; no literal is shorter.
@@ -515,6 +535,38 @@ mod tests {
     fn literals_are_those_that_every_match_holds() {
         assert_eq!(literals(&super::super::OIDC_NOT_INITIALIZED), ["oidc: authenticator not initialized"]);
         assert_eq!(literals(&super::super::AUDIENCE), ["oidc: expected audience "]);
+    }
+
+    #[test]
+    fn a_refusal_in_unknown_words_is_an_admission_plugins_unless_it_is_of_rights() {
+        let other = |line: &str| {
+            let found = set().recognise(line).into_iter().find(|found| found.text == &ADMISSION_OTHER)?;
+            found.fields.get("other").cloned()
+        };
+        // As a real 1.36 server said it.
+        let line = r#"Error from server (Forbidden): error when creating "STDIN": pods "a" is forbidden: no PriorityClass with name nosuch was found"#;
+        assert_eq!(other(line).as_deref(), Some("no PriorityClass with name nosuch was found"));
+        let status = r#"{"message":"persistentvolumeclaims \"v\" is forbidden: only dynamically provisioned pvc can be resized"}"#;
+        assert!(other(status).is_some_and(|words| words.starts_with("only dynamically provisioned pvc")));
+        for line in [
+            r#"pods "a" is forbidden: User "jane" cannot get resource "pods" in API group "" in the namespace "dev""#,
+            r#"{"message":"pods \"a\" is forbidden: User \"jane\" cannot get resource \"pods\" in API group \"\""}"#,
+            r#"pods "a" is forbidden: User "jane" cannot get pods in the namespace "dev""#,
+            r#"roles.rbac.authorization.k8s.io "r" is forbidden: user "jane" (groups=["dev"]) is attempting to grant RBAC permissions not currently held:"#,
+            r#"roles.rbac.authorization.k8s.io "r" is forbidden: attempt to grant extra privileges: []"#,
+            r#"clusterroles.rbac.authorization.k8s.io "r" is forbidden: must have cluster-admin privileges to use the aggregationRule"#,
+            r#"pods "a" is forbidden: cannot set an ownerRef on a resource you can't delete: , <nil>"#,
+            r#"pods "a" is forbidden: No policy matched."#,
+            r#"pods "a" is forbidden: "#,
+            r#"pods "a" is forbidden: Us"#,
+            r#"Access to "this page" is forbidden"#,
+            "forbidden by administrative rules",
+        ] {
+            assert_eq!(other(line), None, "{line}");
+        }
+        // One of each in one text.
+        let both = format!("pods \"b\" is forbidden: User \"jane\" cannot get resource \"pods\"\n{line}");
+        assert!(other(&both).is_some());
     }
 
     #[test]

@@ -61,6 +61,7 @@ pub(super) fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &R
         text::NAMESPACE_NOT_FOUND => format!("the namespace {} does not exist", f("namespace")),
         text::RESOURCE_NOT_SERVED if given("type") && rule.code == "credential-rejected" => format!("every API server serves {:?}: discovery was refused, or something else answered it", f("type")),
         text::ADMISSION if given("account") => format!("the Pod is to run as the service account {}, which does not exist", f("account")),
+        text::ADMISSION_OTHER => format!("an admission plugin refused the {} {:?}: {}", f("resource"), f("name"), f("other")),
         text::RESOURCE_NOT_SERVED if given("type") => format!("the server does not serve {:?}, or discovery was refused", f("type")),
         text::RESOURCE_NOT_SERVED if given("kind") => format!("the server does not serve {} in {}", f("kind"), f("version")),
         text::METRICS_API => "metrics.k8s.io (kubectl top, autoscalers) is not served, or its extension server does not answer".to_owned(),

@@ -2,14 +2,16 @@
 
 use crate::apiserver::configuration::Mapping;
 use crate::apiserver::message::{self, heard, tools};
-use crate::aws::identity::{Mapped, Mode, Source, Verdict};
+use crate::aws::identity::Verdict;
 use crate::evidence::credential::TokenKind;
+use crate::evidence::eks::Update;
 use crate::evidence::identity::ANONYMOUS;
 use crate::evidence::issuer::Jwks;
 use crate::evidence::tls::{TlsFault, TlsFaultKind};
 use crate::evidence::{FailureKind, Issuer, Observation, Outcome};
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, inferred, probed, seen};
+use crate::rules::clock::span;
 use crate::rules::{Case, Page, Rule, clip, eks, front};
 
 /// The rule.
@@ -138,10 +140,37 @@ fn candidate(code: &'static str, why: impl Into<String>, decided_by: Step) -> Ca
     Candidate { code, why: why.into(), decided_by }
 }
 
+/// How long ago, in seconds, the caller's access entry was made or changed, where that may not count yet, and where that
+/// stands: EKS promises that it comes, and not when.
+fn young(case: &Case<'_>) -> Option<(i64, String)> {
+    let (mapped, entry) = eks::mapped_entry(case)?;
+    let details = entry?.details.seen()?;
+    let changed = details.created_at.max(details.modified_at)?;
+    let age = case.server_time().0.as_second() - changed.as_second();
+    (0..600).contains(&age).then(|| (age, format!("{}/details/seen", mapped.source.path())))
+}
+
+/// The change of the cluster's authentication mode that is under way, and its place.
+fn changing<'e>(case: &Case<'e>) -> Option<(usize, &'e Update)> {
+    let updates = eks::aws(case)?.updates.seen()?;
+    let under_way = |update: &Update| update.kind == "AuthenticationModeUpdate" && update.status == "InProgress";
+    updates.iter().enumerate().find(|(_, update)| under_way(update))
+}
+
 /// What AWS shows of an IAM token's way.
 fn of_iam(case: &Case<'_>, mut finding: Finding) -> Finding {
     if let Some(Verdict::Mapped(mapped)) = &case.mapping {
         finding.why.push_str(&format!(" It is no missing mapping: {} maps you.", mapped.source.words()));
+        if let Some((age, path)) = young(case) {
+            finding.why.push_str(&format!(" It was made or changed {} ago, and takes a while until it counts.", span(age)));
+            finding.fix.insert(0, Step::command("Wait a minute or two, and look again", "kaccess doctor"));
+            finding = finding.cite(seen(path, format!("made or changed {} ago", span(age))));
+        }
+        if let Some((index, update)) = changing(case) {
+            finding.why.push_str(" EKS is changing the cluster's authentication mode meanwhile: which mappings count is settled when that is done.");
+            finding.fix.insert(0, Step::command("Wait for the change to end, and look again", shell!("aws eks describe-update --name {} --update-id {}", eks::cluster(case), update.id)));
+            finding = finding.cite(seen(format!("/aws/updates/seen/{index}"), format!("update {} ({}) is {}", update.id, update.kind, update.status)));
+        }
         return finding.cite(seen(mapped.source.path(), format!("{} maps you", mapped.source.words())));
     }
     let Some((described, meant)) = eks::other_region(case.evidence) else { return finding };
@@ -539,7 +568,7 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
     let of_its_kind = match token.kind {
         TokenKind::Jwt => of_issuer(case),
         TokenKind::ServiceAccount => of_account(case),
-        TokenKind::EksIam => of_iam_token(case),
+        TokenKind::EksIam => eks::candidates(case),
         TokenKind::Bootstrap => vec![candidate(
             "bootstrap-token-invalid",
             "its Secret may be gone or past its expiration",
@@ -693,90 +722,6 @@ fn of_account(case: &Case<'_>) -> Vec<Candidate> {
             in_words(),
         ),
     ]
-}
-
-/// What fits the refusal of an IAM token.
-fn of_iam_token(case: &Case<'_>) -> Vec<Candidate> {
-    let mut list = Vec::new();
-    let role = eks::aws(case).and_then(|aws| aws.principal.seen());
-    match &case.mapping {
-        Some(Verdict::Mapped(Mapped { source: Source::AccessEntry(_), .. })) if role.is_none_or(|role| role.created_at.is_none()) => {
-            list.push(Candidate {
-                code: "iam-principal-recreated",
-                why: "the access entry belongs to the role or user that had this ARN when it was made, which may be gone".to_owned(),
-                decided_by: Step::command(
-                    "when the access entry was made, against when the principal was",
-                    shell!("aws eks describe-access-entry --cluster-name {} --principal-arn {} --query accessEntry.createdAt", eks::cluster(case), eks::principal(case)),
-                ),
-            });
-        }
-        Some(Verdict::Mapped(_)) => {}
-        _ => list.extend(no_cluster(case).unwrap_or_else(|| vec![unmapped(case)])),
-    }
-    if let Some((_, meant)) = eks::other_region(case.evidence) {
-        list.push(Candidate {
-            code: "iam-token-wrong-cluster",
-            why: format!("no more than the cluster's name is signed; the one in {meant} may be called otherwise"),
-            decided_by: Step::command("the names of the clusters there", shell!("aws eks list-clusters --region {}", meant)),
-        });
-    }
-    list
-}
-
-/// EKS knows no cluster of the name that was asked for: none of its mappings can be read.
-fn no_cluster(case: &Case<'_>) -> Option<Vec<Candidate>> {
-    let aws = eks::aws(case)?;
-    aws.cluster.failed_as(&[FailureKind::NotFound])?;
-    let target = aws.target.seen().filter(|target| !target.cluster.is_empty())?;
-    let (name, region) = (&target.cluster, &target.region);
-    Some(vec![
-        candidate(
-            "iam-token-wrong-cluster",
-            format!("EKS knows no cluster {name} in {region} and the account that was asked; no more than the name is signed, and the server's cluster may be called otherwise"),
-            Step::command(
-                "the names of the clusters there, and whose the credentials are",
-                shell!("aws eks list-clusters --region {}; aws sts get-caller-identity", region),
-            ),
-        ),
-        candidate(
-            "iam-identity-not-mapped",
-            format!("the server may be a cluster {name} of another account or region, which has to map who signs"),
-            Step::command(
-                "with credentials and region of the server: this shows its endpoint",
-                shell!("aws eks describe-cluster --name {} --region REGION --query cluster.endpoint", name),
-            ),
-        ),
-    ])
-}
-
-/// Nothing may map the caller; what decides it is what could not be read.
-fn unmapped(case: &Case<'_>) -> Candidate {
-    let aws = eks::aws(case);
-    let mode = aws.and_then(Mode::of).map(|(mode, _)| mode);
-    // Entries are looked up for who signs: where nobody is known, they say nothing.
-    let entries = eks::caller(case).is_some() && aws.is_some_and(|aws| aws.access_entries.seen().is_some());
-    let no_entries = mode.is_some_and(|mode| !mode.reads_entries());
-    let auth = aws.is_some_and(|aws| {
-        aws.aws_auth.seen().is_some() || aws.aws_auth.failed_as(&[FailureKind::NotFound]).is_some()
-    });
-    if mode.is_some_and(Mode::reads_config_map) && (entries || no_entries) && !auth {
-        let why = if no_entries {
-            "the IAM principal may have no line in aws-auth, which alone counts in this cluster's mode"
-        } else {
-            "the IAM principal has no access entry, and may have no line in aws-auth"
-        };
-        let read = Step::command("aws-auth, read by somebody with rights", "kubectl -n kube-system get configmap aws-auth -o yaml");
-        return candidate("iam-identity-not-mapped", why, read);
-    }
-    let region = eks::other_region(case.evidence).map(|(_, meant)| shell!(" --region {}", meant)).unwrap_or_default();
-    candidate(
-        "iam-identity-not-mapped",
-        "the IAM principal may have no access entry and no line in aws-auth",
-        Step::command(
-            "the cluster's access entries",
-            shell!("aws eks list-access-entries --cluster-name {}{}", eks::cluster(case), region),
-        ),
-    )
 }
 
 #[cfg(test)]

@@ -57,7 +57,8 @@ fn answers(said: &Said<'_>) -> Option<Codes> {
         tools::FORBIDDEN | tools::FORBIDDEN_PYTHON | tools::FORBIDDEN_BARE
             if [heard::FORBIDDEN, heard::FORBIDDEN_OLD, heard::CLIENT_FORBIDDEN]
                 .iter()
-                .chain(&[text::NODE_AUTHORIZER, text::ADMISSION, heard::ESCALATION, heard::OWNER_REFUSED])
+                .chain(&[text::NODE_AUTHORIZER, text::ADMISSION, text::ADMISSION_OTHER])
+                .chain(&[heard::ESCALATION, heard::OWNER_REFUSED])
                 .any(|name| said.has(name)) =>
         {
             silence()
