@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use crate::evidence::access::Question;
 
@@ -304,24 +304,48 @@ pub struct Forbidden {
     pub reason: String,
 }
 
+static FORBIDDEN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?s)(?:(?P<gr>[^\s":]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")? is )?forbidden: User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>\S*) (?:path "(?P<path>(?:[^"\\]|\\.)*)"|resource "(?P<res>[^"/]*)(?:/(?P<sub>[^"]*))?" in API group "(?P<group>[^"]*)" (?:in the namespace "(?P<ns>[^"]*)"|at the cluster scope))(?:: (?P<reason>.*))?"#,
+    )
+    .expect("constant pattern")
+});
+
 /// Reads the authorizer's forbidden message (1.12 and later) in any wrapping; `None` for the other 403s
-/// (admission, escalation, websocket upgrade).
+/// (admission, escalation, websocket upgrade). Of several it is the first.
 ///
 /// Source: apiserver `responsewriters/errors.go` and apimachinery `NewForbidden`.
 pub fn forbidden(text: &str) -> Option<Forbidden> {
-    static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(
-            r#"(?s)(?:(?P<gr>[^\s":]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")? is )?forbidden: User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>\S*) (?:path "(?P<path>(?:[^"\\]|\\.)*)"|resource "(?P<res>[^"/]*)(?:/(?P<sub>[^"]*))?" in API group "(?P<group>[^"]*)" (?:in the namespace "(?P<ns>[^"]*)"|at the cluster scope))(?:: (?P<reason>.*))?"#,
-        )
-        .expect("constant pattern")
-    });
     let levels = set::unquoted(text);
-    let found = levels.iter().find_map(|plain| PATTERN.captures(plain))?;
+    let found = levels.iter().find_map(|plain| FORBIDDEN.captures(plain))?;
+    Some(taken_apart(&found))
+}
 
+/// Every question that a text says was refused to the user of its first refusal, each once and in their order: kubectl
+/// prints a line for each type that it asks for.
+pub fn refused_questions(text: &str) -> Vec<Question> {
+    let levels = set::unquoted(text);
+    let Some(plain) = levels.iter().find(|plain| FORBIDDEN.is_match(plain)) else { return Vec::new() };
+    let (mut user, mut questions) = (None, Vec::new());
+    let mut at = 0;
+    while let Some(found) = FORBIDDEN.captures_at(plain, at) {
+        // The tail of one goes to the end of the text, so the next one may stand in it.
+        let whole = found.get(0).map_or(plain.len(), |whole| whole.end());
+        at = found.name("reason").map_or(whole, |reason| reason.start());
+        let one = taken_apart(&found);
+        let first = user.get_or_insert_with(|| one.user.clone());
+        if *first == one.user && !questions.contains(&one.question) {
+            questions.push(one.question);
+        }
+    }
+    questions
+}
+
+fn taken_apart(found: &Captures<'_>) -> Forbidden {
     let field = |name: &str| found.name(name).map(|value| value.as_str().to_owned()).unwrap_or_default();
     let html = |text: String| text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
     let quoted = |text: String| go_unquote(&html(text));
-    Some(Forbidden {
+    Forbidden {
         user: quoted(field("user")),
         question: Question {
             verb: field("verb"),
@@ -333,7 +357,7 @@ pub fn forbidden(text: &str) -> Option<Forbidden> {
             path: found.name("path").map(|value| quoted(value.as_str().to_owned())),
         },
         reason: field("reason").trim().trim_end_matches('"').to_owned(),
-    })
+    }
 }
 
 /// The question of the admission plugins that guard signers: who approves or signs a request for a certificate, or vouches
@@ -634,6 +658,28 @@ mod tests {
             recognise("[invalid bearer token, oidc: required claim hd value does not match. Got = b c, want = a]");
         assert_eq!(found[0].text, &REQUIRED_CLAIM_DIFFERS);
         assert_eq!((found[0].fields["got"].as_str(), found[0].fields["expected"].as_str()), ("b c", "a"));
+    }
+
+    #[test]
+    fn every_refusal_of_a_message_is_a_question() {
+        let line = |who: &str, what: &str, tail: &str| {
+            format!(
+                "Error from server (Forbidden): {what} is forbidden: User \"{who}\" cannot list resource \"{what}\" in API group \"\" in the namespace \"dev\"{tail}\n"
+            )
+        };
+        let asked = |text: &str| -> Vec<String> {
+            refused_questions(text).into_iter().map(|question| question.resource).collect()
+        };
+        let (pods, services) = (line("alice", "pods", ""), line("alice", "services", ""));
+        assert_eq!(asked(&format!("{pods}{services}{pods}")), ["pods", "services"]);
+        // The tail of the first is its own, and goes to the end of the text for whoever reads that one alone.
+        let missing = line("alice", "pods", ": RBAC: role.rbac.authorization.k8s.io \"x\" not found");
+        assert_eq!(asked(&format!("{missing}{services}")), ["pods", "services"]);
+        // A line of somebody else's is another message.
+        assert_eq!(asked(&format!("{}{services}", line("bob", "pods", ""))), ["pods"]);
+        // As a log quotes them.
+        assert_eq!(asked(&format!("{pods}{services}").replace('"', "\\\"")), ["pods", "services"]);
+        assert_eq!(asked("pods \"web\" not found"), [""; 0]);
     }
 
     #[test]

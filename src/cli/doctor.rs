@@ -299,6 +299,9 @@ fn keep(arguments: &DoctorArgs, output: &OutputArgs, mut text: String, report: &
     Ok(())
 }
 
+/// So many further refusals of one message are asked about: `kubectl get all` has ten.
+const MOST_OTHERS: usize = 19;
+
 /// What the message that the user met says, as far as it is understood.
 fn understood(text: &str, scrubber: &Scrubber) -> Message {
     let text = scrubber.text_limited(&rejoin::unwrapped(text), 16 * 1024);
@@ -309,11 +312,12 @@ fn understood(text: &str, scrubber: &Scrubber) -> Message {
         })
         .unzip();
     let question = question.or_else(|| message::signer(&text));
+    let others = message::refused_questions(&text).into_iter().skip(1).take(MOST_OTHERS).collect();
     let missing = [&message::RESOURCE_NOT_SERVED, &message::METRICS_API];
     let misses_api = message::recognise(&text).iter().any(|found| missing.contains(&found.text))
         // Which API does not answer, this one does not say.
         || text.contains("the server is currently unable to handle the request");
-    Message { text, question, user, misses_api }
+    Message { text, question, others, user, misses_api }
 }
 
 fn plan_of(

@@ -210,6 +210,11 @@ pub enum Culprit {
     Binding(Confidence),
 }
 
+/// The role bindings were read, and there is none: an API server that asks RBAC makes the default ones when it starts.
+pub fn no_binding_at_all(case: &Case<'_>) -> bool {
+    case.evidence.rbac.seen().is_some_and(|rbac| rbac.unread.is_empty() && rbac.bindings_total == 0)
+}
+
 /// Who is behind these refusals: RBAC as it was read decides it, else whose words stand in them.
 pub fn culprit(case: &Case<'_>, refused: &[DefaultRefused]) -> Option<Culprit> {
     let first = refused.first()?;
@@ -235,7 +240,7 @@ pub fn culprit(case: &Case<'_>, refused: &[DefaultRefused]) -> Option<Culprit> {
     // One binding that is gone is likelier than an authorizer that denies without a word. That several are gone at once and
     // that such a one denies them all look alike.
     let several = refused.iter().any(|one| one.role != first.role);
-    Some(if several && !alone {
+    Some(if (several || no_binding_at_all(case)) && !alone {
         Culprit::Authorizer(Confidence::Possible)
     } else {
         Culprit::Binding(Confidence::Likely)

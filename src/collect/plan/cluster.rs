@@ -40,8 +40,12 @@ pub(super) fn access(
     plan: &Plan,
 ) -> Handle<Access> {
     let (who, api, config) = (who.clone(), api.clone(), kubeconfig.clone());
-    let (question, named) =
-        plan.message.as_ref().map(|met| (met.question.clone(), met.user.clone())).unwrap_or_default();
+    // Of several refusals in one message each may be mended by now, or not.
+    let (asked, named): (Vec<Question>, Option<User>) = plan
+        .message
+        .as_ref()
+        .map(|met| (met.question.iter().chain(&met.others).cloned().collect(), met.user.clone()))
+        .unwrap_or_default();
     let needs = async move {
         let api = common(api).await?;
         let resolved: Arc<Resolved> = need(&config).await?;
@@ -58,22 +62,15 @@ pub(super) fn access(
             .seen()
             .zip(named)
             .is_some_and(|(identity, named)| named.username != identity.user.username && !named.is_anonymous());
-        Ok((api, resolved, question.filter(|_| !other)))
+        Ok((api, resolved, if other { Vec::new() } else { asked }))
     };
-    graph.probe(
-        "access",
-        LONG,
-        needs,
-        move |(api, resolved, question): (Api, Arc<Resolved>, Option<Question>)| async move {
-            let mut questions = collect::access::common_questions(&resolved.namespace);
-            if let Some(question) = question {
-                questions.retain(|other| *other != question);
-                questions.insert(0, question);
-            }
-            let access = collect::access::access(&api, &questions, &resolved.namespace).await?;
-            Ok((access, Some(())))
-        },
-    )
+    graph.probe("access", LONG, needs, move |(api, resolved, asked): (Api, Arc<Resolved>, Vec<Question>)| async move {
+        let mut common = collect::access::common_questions(&resolved.namespace);
+        common.retain(|question| !asked.contains(question));
+        let questions: Vec<Question> = asked.into_iter().chain(common).collect();
+        let access = collect::access::access(&api, &questions, &resolved.namespace).await?;
+        Ok((access, Some(())))
+    })
 }
 
 /// The RBAC objects that touch that identity, and whom the message names. Somebody who may not even ask who they are is

@@ -164,6 +164,7 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
     if let Some(reason) = &foreign {
         why.push_str(&format!(" Another authorizer than RBAC adds: {reason}. If that one denies outright, no role changes it."));
     }
+    why.push_str(&refused_beside(case, question));
     let mut finding = RULE
         .finding(
             // A question that was really asked and denied is decided.
@@ -203,6 +204,21 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
         }
     }
     Some(finding)
+}
+
+/// What else the message says was refused, and still is.
+fn refused_beside(case: &Case<'_>, question: &Question) -> String {
+    let (Some(error), Some(access)) = (case.evidence.asked.error.as_deref(), case.evidence.access.seen()) else {
+        return String::new();
+    };
+    let refused = |one: &Question| access.checks.iter().any(|check| check.question == *one && !check.allowed);
+    let all = message::refused_questions(error);
+    let others: Vec<String> =
+        all.iter().filter(|one| *one != question && refused(one)).map(Question::sentence).collect();
+    if others.is_empty() {
+        return String::new();
+    }
+    format!(" The message has more that is still refused, and is mended each by itself: {}.", others.join("; "))
 }
 
 /// On EKS: the access policies that the caller has where the question is about, the pointer to them, and how the smallest
@@ -634,6 +650,28 @@ mod tests {
         assert_eq!(told(&evidence), Some((Severity::Error, false)));
         evidence.asked.error = Some("error: Metrics API not available".to_owned());
         assert_eq!(told(&evidence), Some((Severity::Warning, true)));
+    }
+
+    #[test]
+    fn what_else_the_message_was_refused_is_named() {
+        // Synthetic: the saved message with a second line for another type, as kubectl prints one for each.
+        let two = with(&["Node", "RBAC"], |evidence| {
+            let error = evidence.asked.error.clone().expect("a message");
+            evidence.asked.error = Some(format!("{error}\n{}", error.replace("nodes", "secrets")));
+            let Outcome::Seen(access) = &mut evidence.access.outcome else { panic!("no access reviews") };
+            let question = evidence.asked.question.as_ref().expect("a question");
+            let asked = access.checks.iter().find(|check| check.question == *question);
+            let mut other = asked.expect("it was asked").clone();
+            other.question.resource = "secrets".to_owned();
+            access.checks.push(other);
+        });
+        let why = |findings: &[Finding]| {
+            let finding = findings.iter().find(|finding| finding.code == RULE.code);
+            finding.map(|finding| finding.why.clone()).expect("a finding")
+        };
+        let words = "more that is still refused, and is mended each by itself: list secrets at the cluster scope";
+        assert!(why(&two).contains(words), "{}", why(&two));
+        assert!(!why(&findings(&["Node", "RBAC"])).contains("still refused"));
     }
 
     #[test]
