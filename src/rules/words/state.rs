@@ -96,7 +96,9 @@ fn met_here(evidence: &Evidence, probes: &Issuer) -> Vec<Met> {
     }
     // Without an issuer it was checked with the API server's own keys.
     let of_issuer = evidence.issuer.target.seen().is_some();
-    if of_issuer && evidence.issuer.signature.seen().is_some_and(|signature| signature.is_of_keys() && !signature.verified) {
+    if of_issuer
+        && evidence.issuer.signature.seen().is_some_and(|signature| signature.is_of_keys() && !signature.verified)
+    {
         met.push((&message::SIGNATURE_FAILED, String::new()));
     }
     met
