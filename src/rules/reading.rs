@@ -99,6 +99,30 @@ pub fn names_client(line: &str) -> bool {
     CLIENT.is_match(line)
 }
 
+/// Who says go-oidc's words in a line, the API server before others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Speaker {
+    /// The API server, or nobody that is known.
+    Server,
+    /// Any program that takes ID tokens.
+    Any,
+    /// One that logs people in by itself.
+    Login,
+}
+
+/// Who says go-oidc's words in a line.
+pub fn speaker(line: &str) -> Speaker {
+    let plain = set::plain(line);
+    let context = Context::new(plain.as_deref().unwrap_or(line));
+    if context.logs_in() {
+        Speaker::Login
+    } else if context.relying_party() && !context.api_server() {
+        Speaker::Any
+    } else {
+        Speaker::Server
+    }
+}
+
 /// The place of a code in the registry.
 pub fn rank(code: &str) -> usize {
     RULES.iter().position(|rule| rule.code == code).unwrap_or(usize::MAX)
@@ -190,8 +214,20 @@ impl Context {
 
     /// A program that logs people in says it of its own.
     fn logs_in(&self) -> bool {
-        const LOGINS: [&str; 3] = ["could not verify id_token", "oauth2-proxy", "failed to verify token"];
-        LOGINS.iter().any(|words| self.plain.contains(words))
+        const LOGINS: [&str; 10] = [
+            "could not verify id_token",
+            "oauth2-proxy",
+            "oauth2 proxy",
+            "oauthproxy.go",
+            "jwt_session.go",
+            "failed to verify token",
+            "for all audiences",
+            "openid connect auth failed",
+            "failed to authenticate: oidc:",
+            "readiness check returned error",
+        ];
+        let plain = self.plain.to_lowercase();
+        LOGINS.iter().any(|words| plain.contains(words))
     }
 
     /// The line speaks of Kubernetes, whatever program says it.
