@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::foreign;
 use super::meaning::means;
 use super::own_words::own_words;
 use super::repair::{candidate, next};
@@ -214,6 +215,7 @@ impl<'s> Collector<'s> {
         let fields: BTreeMap<String, String> =
             found.fields.iter().map(|(name, value)| (name.clone(), scrub(value, FIELD))).collect();
         let rule = rule(found.code).expect("a reading's code is in the registry");
+        let foreign = foreign::told(&found, &fields, line);
         let match_ = Match {
             code: found.code,
             severity: rule.severity,
@@ -221,16 +223,25 @@ impl<'s> Collector<'s> {
             title: match found.text {
                 // The rule's own is about kaccess.
                 heard::EKS_DENIED => "AWS does not let this identity read the cluster",
-                text => own_words(text).map_or(rule.title, |(title, _)| title),
+                text => match &foreign {
+                    Some(foreign) => foreign.title.unwrap_or(rule.title),
+                    None => own_words(text).map_or(rule.title, |(title, _)| title),
+                },
             },
-            means: means(&found, &fields, rule, line),
+            means: match &foreign {
+                Some(foreign) => foreign.means.clone(),
+                None => means(&found, &fields, rule, line),
+            },
             text: scrub(line.trim(), LINE),
             line: number,
             count: 0,
             first_seen: time.cloned(),
             last_seen: None,
             last_line: number,
-            next: next(rule, found.text, &fields).iter().map(StepView::from).collect(),
+            next: match &foreign {
+                Some(foreign) => vec![StepView::from(&foreign.next)],
+                None => next(rule, found.text, &fields).iter().map(StepView::from).collect(),
+            },
             candidates: found.rivals.iter().filter_map(|code| candidate(code, &fields)).collect(),
             fields,
             explained_by: None,

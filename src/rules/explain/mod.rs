@@ -2,6 +2,8 @@
 
 /// Matches of a text, one for each cause.
 mod collector;
+/// Words of other programs that check tokens.
+mod foreign;
 /// A code that is spelled nearly so.
 mod guess;
 /// What words say, as a sentence.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Codes, Context, Said, silence};
-use crate::apiserver::authz::nodes;
+use crate::apiserver::authz::{nodes, resources};
 use crate::apiserver::message::{self, heard::names as heard, names as text};
 use crate::report::Confidence::{Certain, Likely, Possible};
 
@@ -30,7 +30,7 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         // What admission could not look up belongs to its refusal.
         text::RESOURCE_NOT_SERVED if said.has(text::ADMISSION) => silence(),
         // Every API server serves these: discovery was refused, or something else answered it.
-        text::RESOURCE_NOT_SERVED if CORE.contains(&said.field("type")) => (
+        text::RESOURCE_NOT_SERVED if resources::everywhere(said.field("type")) => (
             vec!["credential-rejected", "rbac-default-bindings-removed", "anonymous-request", "not-a-kubernetes-api"],
             Possible,
         ),
@@ -51,41 +51,6 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         _ => return None,
     })
 }
-
-/// Names and short names of what every API server serves.
-const CORE: &[&str] = &[
-    "pods",
-    "pod",
-    "po",
-    "services",
-    "service",
-    "svc",
-    "nodes",
-    "node",
-    "no",
-    "namespaces",
-    "namespace",
-    "ns",
-    "secrets",
-    "secret",
-    "configmaps",
-    "configmap",
-    "cm",
-    "events",
-    "event",
-    "ev",
-    "endpoints",
-    "ep",
-    "serviceaccounts",
-    "serviceaccount",
-    "sa",
-    "persistentvolumes",
-    "pv",
-    "persistentvolumeclaims",
-    "pvc",
-    "replicationcontrollers",
-    "rc",
-];
 
 /// How the node authorizer's reasons begin.
 const NODES: &[&str] = &[
