@@ -18,6 +18,7 @@ use regex::Regex;
 
 use super::{RULES, rule};
 use crate::apiserver::message::{Recognised, heard::names as heard, names as text, set, tools};
+use crate::evidence::identity::ANONYMOUS;
 use crate::report::Confidence;
 
 /// What a line says.
@@ -97,6 +98,12 @@ pub fn read_beside(line: &str, beside: bool) -> Vec<Reading> {
 pub fn names_client(line: &str) -> bool {
     static CLIENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(tools::CLIENT.pattern).expect("constant pattern"));
     CLIENT.is_match(line)
+}
+
+/// Whether a line is a refusal of nobody that an extension server may have said, to which the API server passes names on.
+pub fn of_extension(line: &str) -> bool {
+    let unseen = |found: &Reading| found.fields.get("user").is_some_and(|user| user == ANONYMOUS);
+    read(line).iter().any(|found| found.code == "front-proxy-not-configured" && unseen(found))
 }
 
 /// Who says go-oidc's words in a line, the API server before others.

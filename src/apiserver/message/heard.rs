@@ -147,7 +147,7 @@ texts! {
     /// The API server's own line for each refused request, whatever follows.
     REFUSED_LINE = "refused-line", r#""?Unable to authenticate the request(?:"? err=|"? error=|(?: due to an error)?: )(?P<error>[^\n]*)"#;
     /// The certificate of a client, before 1.20 named it.
-    CERTIFICATE_BARE = "client-certificate-bare", r#"Unable to authenticate the request(?: due to an error: |" err=")\[?x509: (?P<error>certificate (?:has expired or is not yet valid|signed by unknown authority|specifies an incompatible key usage)[^,\]\n"]*)"#;
+    CERTIFICATE_BARE = "client-certificate-bare", r#"Unable to authenticate the request(?: due to an error: |" err=")\[?x509: (?P<error>certificate (?:has expired or is not yet valid|signed by unknown authority|specifies an incompatible key usage)[^,\]\n"(]*)"#;
     /// The kubelet's own certificate, which it was to be known by, has ended.
     CERTIFICATE_STORED = "client-certificate-stored", r"[Pp]art of the existing bootstrap client certificate (?:in (?P<file>\S+) )?is expired(?:: (?P<expiry>[^\n]+))?";
     /// No JWT, or a broken one.
@@ -181,7 +181,7 @@ texts! {
 
     // Rights.
     /// The authorizer's refusal as it was worded before 1.12.
-    FORBIDDEN_OLD = "forbidden-old", r#"User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>[a-z]+) (?P<resource>[a-z0-9./-]+) (?:in the namespace "(?P<namespace>[^"]*)"|in project "(?P<project>[^"]*)"|at the cluster scope)"#;
+    FORBIDDEN_OLD = "forbidden-old", r#"User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>[a-z]+) (?P<resource>[a-z0-9_./-]+) (?:in the namespace "(?P<namespace>[^"]*)"|in project "(?P<project>[^"]*)"|at the cluster scope)"#;
     /// The authorizer's refusal: who, what, where. Its parts are read by `forbidden`.
     FORBIDDEN = "forbidden", r#"forbidden: User \\*"(?P<who>[^\n]*?)\\*" cannot "#;
     /// Discovery was refused: kubectl does not read the reason there.
@@ -210,7 +210,7 @@ texts! {
     /// The kubelet refuses the API server, which passes on an exec or a port.
     KUBELET_UPGRADE = "kubelet-upgrade-refused", r"unable to upgrade connection: Unauthorized";
     /// The extension server does not find the front proxy's CA.
-    FRONT_PROXY_CONFIG = "front-proxy-config", r"unable to load configmap based request-header-client-ca-file: (?P<error>[^\n]+)|Cluster doesn't provide requestheader-client-ca-file in configmap/extension-apiserver-authentication";
+    FRONT_PROXY_CONFIG = "front-proxy-config", r"unable to load configmap based request-header-client-ca-file: (?P<error>[^\n]+)|[Cc]luster doesn't provide requestheader-client-ca-file";
     /// Which CAs may sign whom is not told apart.
     FRONT_PROXY_OVERLAP = "front-proxy-overlap", r"--requestheader-client-ca-file and --client-ca-file contain overlapping certificates";
     /// An APIService's condition.

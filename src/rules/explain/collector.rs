@@ -9,6 +9,7 @@ use super::foreign;
 use super::meaning::means;
 use super::own_words::own_words;
 use super::repair::{candidate, next};
+use super::unseen;
 use crate::apiserver::message::{heard::names as heard, tools::names as tools};
 use crate::report::explain::{Explanation, Match};
 use crate::report::view::StepView;
@@ -223,6 +224,9 @@ impl<'s> Collector<'s> {
             title: match found.text {
                 // The rule's own is about kaccess.
                 heard::EKS_DENIED => "AWS does not let this identity read the cluster",
+                heard::FORBIDDEN | heard::FORBIDDEN_OLD if unseen(found.code, &fields) => {
+                    "The extension server takes no user from the API server"
+                }
                 text => match &foreign {
                     Some(foreign) => foreign.title.unwrap_or(rule.title),
                     None => own_words(text).map_or(rule.title, |(title, _)| title),

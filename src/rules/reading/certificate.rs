@@ -26,7 +26,8 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             } else if error.contains("key usage") {
                 (vec!["client-certificate-wrong-usage"], Certain)
             } else {
-                let neither = said.has(text::BOTH_CAS);
+                // Which authority it was held against, Go tells where one has that name.
+                let neither = said.has(text::BOTH_CAS) || said.context.plain.contains("requestheader-ca");
                 let rivals: &[&str] = if neither {
                     &["front-proxy-ca-mismatch"]
                 } else {
