@@ -7,6 +7,7 @@ mod connection;
 mod iam;
 mod issuer;
 mod others;
+pub mod plugin;
 mod pod;
 mod rights;
 mod token;

@@ -67,6 +67,8 @@ texts! {
     PLUGIN_VERSIONS = "plugin-versions", r"exec plugin is configured to use API version (?P<expected>[^\s,]+), plugin returned version (?P<got>\S+)";
     /// The plugin wants a terminal, and there is none.
     PLUGIN_TERMINAL = "plugin-terminal", r"exec plugin cannot support interactive mode|interactiveMode must be specified for (?P<user>\S+) to use exec authentication plugin";
+    /// A program of Python's asks for something, and there is nobody to answer.
+    PLUGIN_PROMPT = "plugin-prompt", r"EOF when reading a line";
     /// The client's own policy forbids the plugin.
     PLUGIN_POLICY = "plugin-policy", r#"plugin "(?P<command>[^"]+)" not allowed: policy set to|plugin path "(?P<path>[^"]+)" is not permitted by the credential plugin allowlist"#;
     /// aws has nothing to sign with.

@@ -61,6 +61,8 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::EKS_NO_CLUSTER => (vec!["endpoint-stale"], Possible),
         heard::EKS_CIDRS => (vec!["public-access-cidr-blocked"], Likely),
         heard::PLUGIN_NEWER => (vec!["exec-api-version-unknown-to-client"], Certain),
+        // Any program of Python's says it: see `plugin`.
+        heard::PLUGIN_PROMPT => silence(),
         heard::LOGIN_CLIENT if said.has(heard::LOGIN_ENDED) => silence(),
         heard::LOGIN_CLIENT if said.field("status") == "400" => {
             // A code or a password that is wrong is answered so as well.
