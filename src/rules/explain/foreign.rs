@@ -83,3 +83,51 @@ pub(super) fn told(found: &Reading, fields: &BTreeMap<String, String>, line: &st
     };
     Some(Foreign { title, means: format!("{who} {}", words.trim_end()), next: Step::text(next) })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::report::Confidence;
+    use crate::report::explain::Match;
+    use crate::rules::explain::Collector;
+
+    fn told(line: &str) -> Vec<Match> {
+        let kept = |text: &str, _: usize| text.to_owned();
+        let mut collector = Collector::new(&kept);
+        collector.line(1, line);
+        collector.finish(1).matches
+    }
+
+    #[test]
+    fn what_another_program_says_is_not_told_of_the_api_server() {
+        // oauth2-proxy #2756, argo-cd #13432, sourcegraph #21003; the last one is made up after them.
+        for line in [
+            r#"[2024/08/26 09:10:22] [main.go:58] ERROR: Failed to initialise OAuth2 Proxy: error initialising provider: could not create provider data: error building OIDC ProviderVerifier: could not get verifier builder: error while discovery OIDC configuration: oidc: issuer did not match the issuer returned by provider, expected "https://x.x.x.x:8088/realms/jaeger" got "https://x.x.x.x/realms/jaeger""#,
+            r#"level=warning msg="Failed to verify token: failed to verify token: token verification failed for all audiences: error for aud \"argo-cd\": failed to verify signature: failed to verify id token signature, error for aud \"argo-cd-cli\": oidc: expected audience \"argo-cd-cli\" got [\"argo-cd\"]""#,
+            r#"lvl=eror msg="OpenID Connect auth failed: the ID token verification failed." error="oidc: id token signed with unsupported algorithm, expected [\"RS256\"] got \"HS256\"""#,
+            r#"portal: oidc: expected audience "web" got ["api"]"#,
+        ] {
+            let found = told(line);
+            assert!(!found.is_empty(), "{line}");
+            for one in found {
+                assert_eq!(one.confidence, Confidence::Possible, "{line}");
+                let own = one.means.replace("not the API server", "");
+                assert!(!own.contains("the API server") && !own.starts_with("the server"), "{}", one.means);
+                assert!(!one.title.contains("API server"), "{}", one.title);
+                assert!(one.next.iter().all(|step| !step.text.contains("--oidc-")), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_api_server_says_stays_its_own() {
+        for line in [
+            r#"oidc authenticator: initializing plugin: oidc: issuer did not match the issuer returned by provider, expected "https://a" got "https://a/""#,
+            r#"err="[invalid bearer token, oidc: verify token: oidc: expected audience \"kubernetes\" got [\"portal\"]]""#,
+        ] {
+            let found = told(line);
+            assert!(found[0].means.contains("server"), "{}", found[0].means);
+            assert!(found[0].next.iter().any(|step| step.text.contains("--oidc-")), "{line}");
+        }
+        assert!(told("I0609 11:31:52.880282       1 probe.go:70] OIDC provider initialized, readiness check returned error: oidc: verify token: oidc: expected audience \"gangway\" got []").is_empty());
+    }
+}
