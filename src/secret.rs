@@ -159,6 +159,17 @@ impl Scrubber {
         blank_ranges(text, hits)
     }
 
+    /// The same for a text that is compared letter by letter: a character that is not seen stays where the text holds no
+    /// secret, because it is what makes two names differ.
+    pub fn known_only_as_compared(&self, foreign: &str) -> String {
+        let cleaned = self.known_only(foreign);
+        if cleaned != strip_control(foreign) {
+            return cleaned;
+        }
+        // YAML 1.1 takes the two separators for ends of lines.
+        without(foreign, |c| c.is_control() && !matches!(c, '\n' | '\t') || matches!(c, '\u{2028}' | '\u{2029}'))
+    }
+
     /// Foreign text without the secrets of this run and without those that carry a mark of what they are (a bearer token, a
     /// PEM key, userinfo, a signature). Long random words stay: certificates and paths are full of them.
     pub fn marked(&self, foreign: &str) -> String {
@@ -209,13 +220,17 @@ fn blank_ranges(text: String, mut ranges: Vec<(usize, usize)>) -> String {
 
 /// Removes ANSI sequences, control characters, bidirectional overrides and characters that are not seen.
 pub fn strip_control(text: &str) -> String {
+    without(text, |c| c.is_control() && !matches!(c, '\n' | '\t') || hidden(c))
+}
+
+/// Removes ANSI sequences and these characters.
+fn without(text: &str, unseen: impl Fn(char) -> bool) -> String {
     static ANSI: Shape = Shape::new(
         &["\u{1b}", "\u{9b}"],
         "(?:\u{1b}\\[|\u{9b})[0-?]*[ -/]*[@-~]|\u{1b}(?:\\][^\u{7}\u{1b}]*(?:\u{7}|\u{1b}\\\\)?|[@-Z\\\\-_])",
         "",
     );
-    let unseen = |c: char| c.is_control() && !matches!(c, '\n' | '\t') || hidden(c);
-    if !text.contains(unseen) {
+    if !text.contains(&unseen) {
         return text.to_owned();
     }
     // A terminal obeys a sequence also with other control characters inside.
@@ -256,6 +271,15 @@ mod tests {
         scrubber.learn("p@ss word&1");
         let text = scrubber.text("x aaaa.bbbb.SIGNATURE y SIGNATURE z p@ss word&1 p%40ss+word%261");
         assert_eq!(text, "x [redacted] y [redacted] z [redacted] [redacted]");
+    }
+
+    #[test]
+    fn what_is_compared_keeps_what_is_not_seen() {
+        let scrubber = Scrubber::default();
+        scrubber.learn("hunter2hunter2");
+        let kept = scrubber.known_only_as_compared("role/Ops\u{200b}\n\u{feff}x\u{1b}[31m\u{7}\u{2028}\r\n");
+        assert_eq!(kept, "role/Ops\u{200b}\n\u{feff}x\n");
+        assert_eq!(scrubber.known_only_as_compared("hunter2\u{200b}hunter2 \u{200b}x"), "[redacted] x");
     }
 
     /// What a plugin's `echo $PASSWORD | base64`, `openssl base64 -A`, `xxd -p` and a program's base64url print of it.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use crate::evidence::access::Question;
 
@@ -75,8 +75,8 @@ texts! {
     ALGORITHM = "algorithm", r#"id token signed with unsupported algorithm, expected (?P<expected>\[[^\]]*\]) got "(?P<got>[^"]*)""#;
     /// The claim that should hold the user's name is absent.
     USERNAME_CLAIM_MISSING = "username-claim-missing", r#"oidc: parse username claims "(?P<claim>[^"]*)": claim not present"#;
-    /// The mail address is not verified.
-    EMAIL_NOT_VERIFIED = "email-not-verified", r"oidc: email not verified|'email_verified' claim not present";
+    /// The mail address is not verified; 1.6 and before say it without `oidc: ` (by a public thread, not seen).
+    EMAIL_NOT_VERIFIED = "email-not-verified", r"oidc: email not verified|'email_verified' claim not present|\[invalid bearer token[^\n]*, email not verified\]";
     /// The token is not valid yet: its `nbf` lies more than a minute ahead.
     NOT_YET_VALID = "not-yet-valid", r"oidc: current time [^\n]*? before the nbf \(not before\) time: (?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)";
     /// `email_verified` is no boolean.
@@ -181,7 +181,10 @@ texts! {
     NODE_AUTHORIZER = "node-authorizer", r#"User "system:node:(?P<node>[^"]*)" cannot (?P<request>[^\n]*?)\.?: "?(?P<reason>no relationship found between node ['"][^'"]*['"] and this object|no path found to object|can only get individual resources of this type|can only read resources of this type|No Object name found|unknown node for user \\?"[^"\\]*\\?"|can only access node lease with the same name as the requesting node|can only access leases in the "kube-node-lease" system namespace|can only list/watch pods with spec\.nodeName field selector|node '[^']*' cannot read (?:all nodes|'[^']*'), only its own Node object|can only create tokens for individual service accounts|can only create token subresource of serviceaccount|not allowed to get service accounts|cannot (?:get|read) subresource|can only get/update/patch this type|can only update status subresource|can only read namespaced object of this type|can only get, create, update, patch, or delete a (?:node lease|CSINode)|can only access CSINode with the same name as the requesting node|cannot authorize (?:CSINode|ResourceSlice) subresources|can only list/watch/deletecollection resourceslices with nodeName field selector|only the following verbs are allowed for a ResourceSlice: [a-z, ]*|nodes may not access the status subresource of PodCertificateRequests|can only list/watch podcertificaterequests with nodeName field selector|nodes may not \S+ podcertificaterequests)"#;
     /// Admission refuses an object; the right to write it was there (of these, PodSecurity, quota, external
     /// IPs, and labels and mirror Pods of nodes were seen on a real server).
-    ADMISSION = "admission", r#"is forbidden: (?:violates PodSecurity "(?P<level>[^"]+)":(?: (?P<pod>[^\n]+))?|exceeded quota: (?P<quota>[^\n]+)|unable to create new content in namespace (?P<ending>\S+) because it is being terminated|failed quota: (?P<unset>[^\n]+)|(?P<range>(?:maximum|minimum) [^\n]+? per \w+ is [^\n]+)|error looking up service account (?P<account>[^\s:]+):|ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<because>[^\n]*)|unable to validate against any (?P<constraint>security context constraint|pod security policy)|no providers available to validate pod request|node "(?P<node>[^"]+)" is not allowed to modify node|(?P<ips>Use of external IPs is denied by admission control)|(?P<owner>cannot set blockOwnerDeletion in this case because cannot find RESTMapping for [^\n]+)|is not allowed to modify labels: (?P<labels>[^\n]+)|(?:pod does not have "[^"\n]+" annotation, |unexpected operation "[^"\n]*", )?node "(?P<kubelet>[^"]+)" (?P<limit>(?:is not allowed to|can only|must not|cannot update|can not create pods) [^\n]+)|(?P<own>can only access (?:node lease|CSINode) with the same name as the requesting node|can only access leases in the "kube-node-lease" system namespace|may only update PVC status|can only (?:create|delete) ResourceSlice with the same NodeName as the requesting node)|(?P<mirror>a mirror pod may not [^\n]+)|(?P<kept>this namespace may not be deleted)|use of (?P<signer>\S+) signer with system:masters group is not allowed)|admission webhook "(?P<webhook>[^"]+)" denied the request(?P<said>[^\n]*)"#;
+    ADMISSION = "admission", r#"is forbidden: (?:violates PodSecurity "(?P<level>[^"]+)":(?: (?P<pod>[^\n]+))?|exceeded quota: (?P<quota>[^\n]+)|unable to create new content in namespace (?P<ending>\S+) because it is being terminated|failed quota: (?P<unset>[^\n]+)|(?P<range>(?:(?:maximum|minimum) [^\n]+?|\S+ max limit to request ratio) per \w+ is [^\n]+)|error looking up service account (?P<account>[^\s:]+):|ValidatingAdmissionPolicy '(?P<policy>[^']+)' with binding '[^']*' denied request: (?P<because>[^\n]*)|unable to validate against any (?P<constraint>security context constraint|pod security policy)|no providers available to validate pod request|node "(?P<node>[^"]+)" is not allowed to modify node|(?P<ips>Use of external IPs is denied by admission control)|(?P<owner>cannot set blockOwnerDeletion in this case because cannot find RESTMapping for [^\n]+)|is not allowed to modify labels: (?P<labels>[^\n]+)|(?:pod does not have "[^"\n]+" annotation, |unexpected operation "[^"\n]*", )?node "(?P<kubelet>[^"]+)" (?P<limit>(?:is not allowed to|can only|must not|cannot update|can not create pods) [^\n]+)|(?P<own>can only access (?:node lease|CSINode) with the same name as the requesting node|can only access leases in the "kube-node-lease" system namespace|may only update PVC status|can only (?:create|delete) ResourceSlice with the same NodeName as the requesting node)|(?P<mirror>a mirror pod may not [^\n]+)|(?P<kept>this namespace may not be deleted)|use of (?P<signer>\S+) signer with system:masters group is not allowed)|admission webhook "(?P<webhook>[^"]+)" denied the request(?P<said>[^\n]*)|pod tolerations \(possibly merged with namespace default tolerations\) conflict with its (?P<whitelist>namespace|cluster) whitelist"#;
+    /// A refusal of an object in words that no other text knows: there are dozens of admission plugins, and each has its
+    /// own. Where it begins as a refusal of rights does, it is none of them.
+    ADMISSION_OTHER = "admission-other", r#"\b(?P<resource>[a-z][a-z0-9]*(?:\.[a-z0-9.-]+)?) "(?P<name>[^"\n]+)" is forbidden: (?P<other>[^\s"\\][^\n]*)"#;
     /// The namespace of a request does not exist.
     NAMESPACE_NOT_FOUND = "namespace-not-found", r#"\bnamespaces "(?P<namespace>[^"]+)" not found"#;
     /// The server has no such resource, as kubectl says it in two ways and the server in a third.
@@ -202,8 +205,8 @@ texts! {
     KUBECTL_X509_LEGACY = "kubectl-x509-legacy-name", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate relies on legacy Common Name field, use SANs"#;
     /// kubectl: an authority of the name that the kubeconfig trusts, with another key.
     KUBECTL_X509_ROTATED = "kubectl-x509-other-key", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority \(possibly because of "(?P<reason>[^\n]*?(?:verification error|verification failure))" while trying to verify candidate authority certificate "(?P<authority>[^"\n]*)"\)"#;
-    /// kubectl: nobody that the kubeconfig trusts signed the certificate.
-    KUBECTL_X509_UNKNOWN = "kubectl-x509-unknown-authority", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority(?:\s*$|\n|[^\s\w(]|\s+[^\s(])"#;
+    /// kubectl: nobody that the kubeconfig trusts signed the certificate; "(possibly" says more, a chat's "(edited)" does not.
+    KUBECTL_X509_UNKNOWN = "kubectl-x509-unknown-authority", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate signed by unknown authority(?:\s*$|\n|[^\s\w(]|\s+[^\s(]|\s+\((?:[^p]|p[^o]))"#;
     /// kubectl: the certificate is an ingress controller's own, which names no site.
     KUBECTL_X509_DEFAULT = "kubectl-x509-default-certificate", r#"(?:Unable to connect to the server: |group list: Get "[^"]+": )(?:tls: failed to verify certificate: )?x509: certificate is valid for (?P<names>ingress\.local|[0-9a-f]{32}\.[0-9a-f]{32}\.traefik\.default), not (?P<name>[^\s"]+)"#;
     /// kubectl: no TLS version or cipher suite in common.
@@ -301,24 +304,48 @@ pub struct Forbidden {
     pub reason: String,
 }
 
+static FORBIDDEN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r#"(?s)(?:(?P<gr>[^\s":]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")? is )?forbidden: User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>\S*) (?:path "(?P<path>(?:[^"\\]|\\.)*)"|resource "(?P<res>[^"/]*)(?:/(?P<sub>[^"]*))?" in API group "(?P<group>[^"]*)" (?:in the namespace "(?P<ns>[^"]*)"|at the cluster scope))(?:: (?P<reason>.*))?"#,
+    )
+    .expect("constant pattern")
+});
+
 /// Reads the authorizer's forbidden message (1.12 and later) in any wrapping; `None` for the other 403s
-/// (admission, escalation, websocket upgrade).
+/// (admission, escalation, websocket upgrade). Of several it is the first.
 ///
 /// Source: apiserver `responsewriters/errors.go` and apimachinery `NewForbidden`.
 pub fn forbidden(text: &str) -> Option<Forbidden> {
-    static PATTERN: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(
-            r#"(?s)(?:(?P<gr>[^\s":]+)(?: "(?P<name>(?:[^"\\]|\\.)*)")? is )?forbidden: User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>\S*) (?:path "(?P<path>(?:[^"\\]|\\.)*)"|resource "(?P<res>[^"/]*)(?:/(?P<sub>[^"]*))?" in API group "(?P<group>[^"]*)" (?:in the namespace "(?P<ns>[^"]*)"|at the cluster scope))(?:: (?P<reason>.*))?"#,
-        )
-        .expect("constant pattern")
-    });
     let levels = set::unquoted(text);
-    let found = levels.iter().find_map(|plain| PATTERN.captures(plain))?;
+    let found = levels.iter().find_map(|plain| FORBIDDEN.captures(plain))?;
+    Some(taken_apart(&found))
+}
 
+/// Every question that a text says was refused to the user of its first refusal, each once and in their order: kubectl
+/// prints a line for each type that it asks for.
+pub fn refused_questions(text: &str) -> Vec<Question> {
+    let levels = set::unquoted(text);
+    let Some(plain) = levels.iter().find(|plain| FORBIDDEN.is_match(plain)) else { return Vec::new() };
+    let (mut user, mut questions) = (None, Vec::new());
+    let mut at = 0;
+    while let Some(found) = FORBIDDEN.captures_at(plain, at) {
+        // The tail of one goes to the end of the text, so the next one may stand in it.
+        let whole = found.get(0).map_or(plain.len(), |whole| whole.end());
+        at = found.name("reason").map_or(whole, |reason| reason.start());
+        let one = taken_apart(&found);
+        let first = user.get_or_insert_with(|| one.user.clone());
+        if *first == one.user && !questions.contains(&one.question) {
+            questions.push(one.question);
+        }
+    }
+    questions
+}
+
+fn taken_apart(found: &Captures<'_>) -> Forbidden {
     let field = |name: &str| found.name(name).map(|value| value.as_str().to_owned()).unwrap_or_default();
     let html = |text: String| text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&");
     let quoted = |text: String| go_unquote(&html(text));
-    Some(Forbidden {
+    Forbidden {
         user: quoted(field("user")),
         question: Question {
             verb: field("verb"),
@@ -330,7 +357,7 @@ pub fn forbidden(text: &str) -> Option<Forbidden> {
             path: found.name("path").map(|value| quoted(value.as_str().to_owned())),
         },
         reason: field("reason").trim().trim_end_matches('"').to_owned(),
-    })
+    }
 }
 
 /// The question of the admission plugins that guard signers: who approves or signs a request for a certificate, or vouches
@@ -631,6 +658,28 @@ mod tests {
             recognise("[invalid bearer token, oidc: required claim hd value does not match. Got = b c, want = a]");
         assert_eq!(found[0].text, &REQUIRED_CLAIM_DIFFERS);
         assert_eq!((found[0].fields["got"].as_str(), found[0].fields["expected"].as_str()), ("b c", "a"));
+    }
+
+    #[test]
+    fn every_refusal_of_a_message_is_a_question() {
+        let line = |who: &str, what: &str, tail: &str| {
+            format!(
+                "Error from server (Forbidden): {what} is forbidden: User \"{who}\" cannot list resource \"{what}\" in API group \"\" in the namespace \"dev\"{tail}\n"
+            )
+        };
+        let asked = |text: &str| -> Vec<String> {
+            refused_questions(text).into_iter().map(|question| question.resource).collect()
+        };
+        let (pods, services) = (line("alice", "pods", ""), line("alice", "services", ""));
+        assert_eq!(asked(&format!("{pods}{services}{pods}")), ["pods", "services"]);
+        // The tail of the first is its own, and goes to the end of the text for whoever reads that one alone.
+        let missing = line("alice", "pods", ": RBAC: role.rbac.authorization.k8s.io \"x\" not found");
+        assert_eq!(asked(&format!("{missing}{services}")), ["pods", "services"]);
+        // A line of somebody else's is another message.
+        assert_eq!(asked(&format!("{}{services}", line("bob", "pods", ""))), ["pods"]);
+        // As a log quotes them.
+        assert_eq!(asked(&format!("{pods}{services}").replace('"', "\\\"")), ["pods", "services"]);
+        assert_eq!(asked("pods \"web\" not found"), [""; 0]);
     }
 
     #[test]

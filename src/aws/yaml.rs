@@ -40,11 +40,20 @@ pub struct YamlError {
 /// Nodes that a text may have: a ConfigMap's megabyte holds fewer.
 const MOST: usize = 200_000;
 
+/// The byte order mark, which no parser here takes inside a document.
+const MARK: &str = "\u{feff}";
+
+/// What stands for it while a text is parsed: no letter, and nobody's.
+const STAND_IN: &str = "\u{fdd0}";
+
 /// Reads the first document of a text.
 ///
 /// # Errors
 /// When it is no YAML, or uses anchors, which nobody does in aws-auth.
 pub fn parse(text: &str) -> Result<Node, YamlError> {
+    // Go's parser passes over a byte order mark where a line begins, and takes it for a letter elsewhere.
+    let marked = text.strip_prefix(MARK).unwrap_or(text).replace("\n\u{feff}", "\n").replace(MARK, STAND_IN);
+    let text = marked.as_str();
     if let Some(line) = nested_too_deep(text) {
         return Err(YamlError { line: usize::try_from(line).ok(), certain: false });
     }
@@ -75,22 +84,27 @@ pub fn parse(text: &str) -> Result<Node, YamlError> {
         .collect();
     match events.first() {
         None | Some((Event::StreamEnd | Event::DocumentEnd, _)) => Ok(Node { line: 1, value: Value::Null }),
-        _ => node(&events, &mut 0, 0).ok_or(YamlError { line: None, certain: false }),
+        _ => node(&events, &mut 0, 0),
     }
 }
 
 /// The node that begins at `at`, which is then behind it.
-fn node(events: &[(Event<'_>, usize)], at: &mut usize, depth: usize) -> Option<Node> {
-    let (event, line) = events.get(*at).filter(|_| depth <= 20)?;
+fn node(events: &[(Event<'_>, usize)], at: &mut usize, depth: usize) -> Result<Node, YamlError> {
+    let doubtful = |line: Option<usize>| YamlError { line, certain: false };
+    let (event, line) = events.get(*at).ok_or(doubtful(None))?;
+    if depth > 20 {
+        return Err(doubtful(Some(*line)));
+    }
     *at += 1;
     let value = match event {
         Event::Scalar(text, style, _, tag) => {
             let plain = matches!(style, ScalarStyle::Plain) && tag.is_none();
-            if plain { resolve(text) } else { Value::Text(text.to_string()) }
+            let text = text.replace(STAND_IN, MARK);
+            if plain { resolve(&text) } else { Value::Text(text) }
         }
         Event::SequenceStart(..) => {
             let mut items = Vec::new();
-            while !matches!(events.get(*at)?.0, Event::SequenceEnd) {
+            while !matches!(events.get(*at).ok_or(doubtful(None))?.0, Event::SequenceEnd) {
                 items.push(node(events, at, depth + 1)?);
             }
             *at += 1;
@@ -98,17 +112,26 @@ fn node(events: &[(Event<'_>, usize)], at: &mut usize, depth: usize) -> Option<N
         }
         Event::MappingStart(..) => {
             let mut fields = Vec::new();
-            while !matches!(events.get(*at)?.0, Event::MappingEnd) {
-                let Event::Scalar(key, ..) = &events.get(*at)?.0 else { return None };
+            loop {
+                let (key, line) = events.get(*at).ok_or(doubtful(None))?;
+                let key = match key {
+                    Event::MappingEnd => break,
+                    Event::Scalar(key, ..) => key.replace(STAND_IN, MARK),
+                    // `{{SessionName}}` without quotes: JSON has no such key, and what Go reads goes through JSON.
+                    Event::MappingStart(..) | Event::SequenceStart(..) => {
+                        return Err(YamlError { line: Some(*line), certain: true });
+                    }
+                    _ => return Err(doubtful(Some(*line))),
+                };
                 *at += 1;
-                fields.push((key.to_string(), node(events, at, depth + 1)?));
+                fields.push((key, node(events, at, depth + 1)?));
             }
             *at += 1;
             Value::Map(fields)
         }
-        _ => return None,
+        _ => return Err(doubtful(Some(*line))),
     };
-    Some(Node { line: *line, value })
+    Ok(Node { line: *line, value })
 }
 
 /// A plain scalar by YAML 1.1, as far as it matters: what is no text to Go.
@@ -139,6 +162,27 @@ mod tests {
         assert_eq!((items[0].line, items[1].line), (1, 4));
         let Value::Map(fields) = &items[1].value else { panic!("a map") };
         assert_eq!(fields[0].1.value, Value::Other("12".to_owned()));
+    }
+
+    #[test]
+    fn what_json_cannot_hold_is_no_yaml_to_go() {
+        // kubectl, which reads by the same library: "invalid map key: map[interface {}]interface {}{"X":...}", and "[]interface {}{"a"}".
+        for (text, line) in [("- rolearn: a\n  username: {{X}}\n", 2), ("- x: y\n- z:\n    [a]: b\n", 3)] {
+            assert_eq!(parse(text), Err(YamlError { line: Some(line), certain: true }), "{text}");
+        }
+        assert!(parse("- rolearn: a\n  username: '{{X}}'\n").is_ok());
+        assert!(parse("- rolearn: a\n  username: x:{{X}}\n").is_ok());
+        // What becomes of an anchor is not known here.
+        let anchored = parse("- &a\n  x: y\n- <<: *a\n");
+        assert_eq!(anchored, Err(YamlError { line: Some(3), certain: false }));
+    }
+
+    #[test]
+    fn a_byte_order_mark_counts_inside_a_line_only() {
+        let read = parse("\u{feff}- a\u{feff}\n\u{feff}- b\n").expect("YAML");
+        let Value::List(items) = read.value else { panic!("a list") };
+        let values: Vec<&Value> = items.iter().map(|item| &item.value).collect();
+        assert_eq!(values, [&Value::Text("a\u{feff}".to_owned()), &Value::Text("b".to_owned())]);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{BAD, Error, GOOD, NONE, answer, columns_of, note};
 use crate::aws::allowlist::{self, Answer, NoAnswer};
 use crate::aws::egress::{self, Mode};
 use crate::aws::identity::eks_cluster;
+use crate::aws::reach::is_looked_up;
 use crate::collect::plan::{self, Plan};
 use crate::evidence::balancer::{Ingress, IngressRule};
 use crate::evidence::{Evidence, Outcome};
@@ -230,7 +231,7 @@ fn serving<'e>(
 pub fn report(evidence: &Evidence, found: Answer, check: bool) -> Allowlist {
     let aws = evidence.aws.as_deref();
     let cluster = aws.and_then(|aws| aws.cluster.seen());
-    let balancer = aws.map(|aws| &aws.issuer_balancer);
+    let balancer = aws.filter(|_| is_looked_up(evidence)).map(|aws| &aws.issuer_balancer);
     let (host, port, _) = found.issuer.clone().unwrap_or_default();
     let (balancer_groups, listener) = found.load_balancer.clone().unwrap_or_default();
     let serving = balancer.and_then(|balancer| serving(balancer.ingresses.seen()?, found.issuer.as_ref()?));

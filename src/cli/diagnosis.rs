@@ -52,7 +52,9 @@ fn other_issuer(evidence: &Evidence) -> Option<String> {
     let case = Case::new(evidence);
     let probed = evidence.issuer.target.seen().map(|target| target.url.clone());
     let (configuration, _) = case.configuration.as_ref()?;
+    // One that was not read, or that is still being added, may be the token's.
     if case.accepted()
+        || !configuration.jwt_known
         || configuration.jwt.is_empty()
         || configuration.jwt.iter().any(|jwt| Some(&jwt.issuer.url) == probed.as_ref())
     {

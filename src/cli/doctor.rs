@@ -299,6 +299,9 @@ fn keep(arguments: &DoctorArgs, output: &OutputArgs, mut text: String, report: &
     Ok(())
 }
 
+/// So many further refusals of one message are asked about: `kubectl get all` has ten.
+const MOST_OTHERS: usize = 19;
+
 /// What the message that the user met says, as far as it is understood.
 fn understood(text: &str, scrubber: &Scrubber) -> Message {
     let text = scrubber.text_limited(&rejoin::unwrapped(text), 16 * 1024);
@@ -309,11 +312,12 @@ fn understood(text: &str, scrubber: &Scrubber) -> Message {
         })
         .unzip();
     let question = question.or_else(|| message::signer(&text));
+    let others = message::refused_questions(&text).into_iter().skip(1).take(MOST_OTHERS).collect();
     let missing = [&message::RESOURCE_NOT_SERVED, &message::METRICS_API];
     let misses_api = message::recognise(&text).iter().any(|found| missing.contains(&found.text))
         // Which API does not answer, this one does not say.
         || text.contains("the server is currently unable to handle the request");
-    Message { text, question, user, misses_api }
+    Message { text, question, others, user, misses_api }
 }
 
 fn plan_of(
@@ -334,14 +338,12 @@ fn plan_of(
                 .map_err(|error| Error::plain(format!("--oidc-ca-file {}: {error}", path.display())))
         })
         .transpose()?;
-    let configuration = arguments
-        .apiserver_config
-        .as_ref()
-        .map(|path| -> Result<_, Error> {
-            let flags = super::server_file::read_whole("--apiserver-config", path)?;
-            Ok(apiserver::kept_configuration(flags, scrubber))
-        })
-        .transpose()?;
+    let (mut configuration, mut account_keys) = (None, None);
+    if let Some(path) = arguments.apiserver_config.as_ref() {
+        let flags = super::server_file::read_whole("--apiserver-config", path)?;
+        account_keys = super::server_file::account_keys(path, &flags);
+        configuration = Some(apiserver::kept_configuration(flags, scrubber));
+    }
     if let Some(path) = arguments.log.as_deref().filter(|path| *path != "-") {
         let complain = |error: std::io::Error| Error::plain(format!("--log {path}: {error}"));
         let metadata = std::fs::File::open(path).and_then(|file| file.metadata()).map_err(complain)?;
@@ -369,6 +371,7 @@ fn plan_of(
         reviewer_context: arguments.reviewer_context.clone(),
         review: arguments.review,
         configuration,
+        account_keys,
         log: arguments.log.clone(),
         message: met,
         offline: arguments.offline,

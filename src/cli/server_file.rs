@@ -2,8 +2,11 @@
 
 use std::path::Path;
 
+use serde_json::{Value, json};
+
 use super::Error;
 use crate::apiserver::configuration::parse_flags_text;
+use crate::credential::public_keys;
 use crate::evidence::apiserver::Flags;
 use crate::text::from_wide;
 
@@ -133,6 +136,19 @@ pub(super) fn read_whole(flag: &str, path: &Path) -> Result<Flags, Error> {
     Ok(flags)
 }
 
+/// The keys of service account tokens that the flags name, as one key set, where all of their files are on this machine;
+/// they stand where the flags say, or relative to `path`'s folder.
+pub(super) fn account_keys(path: &Path, flags: &Flags) -> Option<Value> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let mut keys: Vec<Value> = Vec::new();
+    for name in flags.flags.get("service-account-key-file")? {
+        let pem = std::fs::read(folder.join(name)).ok()?;
+        let set = public_keys::key_set_from_pem(&pem).ok()?;
+        keys.extend(set["keys"].as_array().cloned().unwrap_or_default());
+    }
+    (!keys.is_empty()).then(|| json!({ "keys": keys }))
+}
+
 /// An AuthenticationConfiguration, or flags of which most are kube-apiserver's: a text about it names a few, and those of
 /// other programs beside them.
 fn is_a_servers(flags: &Flags) -> bool {
@@ -164,6 +180,28 @@ mod tests {
         assert!(flags.authentication_configuration.is_some() && flags.complete);
         write("authn.yaml", "kube-apiserver --etcd-servers=http://a");
         assert!(read().is_err());
+        std::fs::remove_dir_all(&folder).expect("a folder that is gone");
+    }
+
+    #[test]
+    fn the_keys_that_the_flags_name_are_read_where_all_of_them_are() {
+        let folder = std::env::temp_dir().join(format!("kaccess-account-keys-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let pem = || {
+            let pair = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key");
+            pair.public_key_pem()
+        };
+        std::fs::write(folder.join("a.pub"), pem()).expect("a file");
+        let flags = "kube-apiserver --service-account-key-file=a.pub --service-account-key-file=b.pub";
+        let flags = parse_flags_text(flags, "flags").expect("flags");
+        let count = || {
+            let set = account_keys(&folder.join("flags"), &flags)?;
+            Some(set["keys"].as_array()?.len())
+        };
+        // With one of them missing, a token that none of the others verifies may be good.
+        assert_eq!(count(), None);
+        std::fs::write(folder.join("b.pub"), pem()).expect("a file");
+        assert_eq!(count(), Some(2));
         std::fs::remove_dir_all(&folder).expect("a folder that is gone");
     }
 

@@ -11,7 +11,7 @@ use super::connect::{Session, Unasked, resolved, runtime, unanswered, within};
 use super::eks::{self, Eks, Principal};
 use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, LimitArgs, OutputArgs, in_history, read_token};
 use super::{BAD, Error, GOOD, NONE, answer, note};
-use crate::apiserver::authz::modes::{self, Instead};
+use crate::apiserver::authz::modes::Authorizers;
 use crate::apiserver::authz::who::{Reach, Way, Who, who_can};
 use crate::apiserver::authz::{self, MASTERS, World, nodes};
 use crate::collect::apiserver;
@@ -32,7 +32,7 @@ use crate::secret::Scrubber;
 #[command(
     after_help = "Examples:\n  kaccess who-can get secrets -n prod\n  kaccess who-can create pods/exec -A\n  kaccess who-can get /metrics\n  \
     kaccess who-can list pods --for-token @token.txt    which of its groups would let it in\n\n\
-    Exit codes: 0 somebody can, 1 nobody, 2 it could not be found out."
+    Exit codes: 0 somebody can, 1 nobody (but system:masters, whom nothing stops), 2 it could not be found out."
 )]
 pub struct WhoCanArgs {
     /// get, list, watch, create, update, patch, delete, ... or * for all
@@ -77,8 +77,8 @@ struct Found {
     bearer: Option<(Bearer, &'static str)>,
     /// On EKS the access entries.
     aws: Option<Aws>,
-    /// What decides instead of RBAC.
-    instead: Option<Instead>,
+    /// Who decides instead of RBAC, or beside it.
+    authorizers: Authorizers,
 }
 
 impl Found {
@@ -89,7 +89,7 @@ impl Found {
             who.retain(|who, _| is_bearer(who, bearer));
         }
         // Nobody reads the bindings that are there all the same; that group is let through before anybody is asked.
-        if self.instead.is_some() {
+        if self.authorizers.instead.is_some() {
             who.retain(|who, _| who.kind == "Group" && who.name == MASTERS);
             who.values_mut().for_each(Vec::clear);
         }
@@ -109,7 +109,12 @@ impl Found {
         if self.nodes_may() {
             unlisted.push(NODES_UNSEEN.to_owned());
         }
-        unlisted.extend(self.instead.as_ref().map(|instead| format!("not known who can: {}", instead.sentence())));
+        let Authorizers { instead, beside, .. } = &self.authorizers;
+        unlisted.extend(instead.as_ref().map(|instead| format!("not known who can: {}", instead.sentence())));
+        unlisted.extend(beside.as_ref().map(|beside| {
+            let deny = if beside.may_deny { ", or deny it to some who are listed" } else { "" };
+            format!("RBAC alone does not decide: {} may let others do it{deny}", beside.who)
+        }));
         unlisted
     }
 
@@ -194,7 +199,8 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
         // What cannot be answered waits for no AWS.
         let (read, flags) = tokio::join!(async { tokio::try_join!(needed, entries) }, flags);
         let ((mut question, rbac), aws) = read?;
-        let instead = flags.ok().and_then(Result::ok).and_then(|flags| modes::instead_of_rbac(&flags));
+        let flags = flags.ok().and_then(Result::ok);
+        let authorizers = flags.as_ref().map(Authorizers::of).unwrap_or_default();
         let reach = if arguments.all_namespaces && !question.namespace.is_empty() {
             question.namespace.clear();
             Reach::Anywhere
@@ -219,7 +225,7 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
                 }
             });
         }
-        Ok(Found { question, rbac, reach, bearer, aws, instead })
+        Ok(Found { question, rbac, reach, bearer, aws, authorizers })
     }));
     runtime.shutdown_timeout(Duration::ZERO);
     let found = found.map_err(|unasked| match unasked {
@@ -296,15 +302,19 @@ fn tell(found: &Found, output: &OutputArgs, scrubber: &Scrubber, host: &Host) ->
         }
         answer(&text)?;
     }
+    Ok(exit_code(found, &subjects, &principals))
+}
+
+fn exit_code(found: &Found, subjects: &[(&Who, &Vec<Way<'_>>)], principals: &[Principal<'_>]) -> u8 {
     // Members of system:masters always can; they alone are nobody in particular.
     let somebody = subjects.iter().any(|(_, ways)| !ways.is_empty())
         || (found.bearer.is_some() && !subjects.is_empty())
         || !principals.is_empty();
-    Ok(match somebody {
+    match somebody {
         true => GOOD,
         false if found.missing().is_empty() => BAD,
         false => NONE,
-    })
+    }
 }
 
 /// The user's and group names that a token carries.
@@ -478,6 +488,7 @@ fn view(found: &Found, subjects: &[(&Who, &Vec<Way<'_>>)], principals: &[Princip
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apiserver::authz::modes::{Beside, Instead};
     use crate::evidence::access::ResourceRule;
     use crate::evidence::rbac::{Binding, Role, Subject};
 
@@ -497,15 +508,52 @@ mod tests {
         };
         let rbac = Rbac { bindings: vec![binding], roles: vec![role], ..Rbac::default() };
         let question = Question { verb: "list".to_owned(), resource: "nodes".to_owned(), ..Question::default() };
-        let mut found = Found { question, rbac, reach: Reach::Question, bearer: None, aws: None, instead: None };
+        let authorizers = Authorizers::default();
+        let mut found = Found { question, rbac, reach: Reach::Question, bearer: None, aws: None, authorizers };
         let names = |found: &Found| -> Vec<String> {
             let world = World::new(&found.rbac);
             found.who(&world).into_keys().map(|who| who.name).collect()
         };
         assert_eq!(names(&found), [MASTERS, "jane"]);
         assert!(found.missing().is_empty());
-        found.instead = Some(Instead { modes: "AlwaysAllow".to_owned(), decides: "AlwaysAllow".to_owned() });
+        found.authorizers.instead =
+            Some(Instead { modes: "AlwaysAllow".to_owned(), decides: "AlwaysAllow".to_owned() });
         assert_eq!(names(&found), [MASTERS]);
         assert!(found.missing()[0].contains("(--authorization-mode=AlwaysAllow)"), "{:?}", found.missing());
+    }
+
+    #[test]
+    fn who_is_asked_beside_rbac_leaves_the_list_open() {
+        let question = Question { verb: "list".to_owned(), resource: "nodes".to_owned(), ..Question::default() };
+        let mut found = Found {
+            question,
+            rbac: Rbac::default(),
+            reach: Reach::Question,
+            bearer: None,
+            aws: None,
+            authorizers: Authorizers::default(),
+        };
+        let code = |found: &Found| {
+            let world = World::new(&found.rbac);
+            let who = found.who(&world);
+            let subjects: Vec<(&Who, &Vec<Way<'_>>)> = who.iter().collect();
+            assert_eq!(subjects.len(), 1, "system:masters");
+            exit_code(found, &subjects, &[])
+        };
+        // Nobody in particular, as --help has it.
+        assert_eq!(code(&found), BAD);
+        let command = <WhoCanArgs as clap::Args>::augment_args(clap::Command::new("who-can"));
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(help.contains("1 nobody (but system:masters"), "{help}");
+        for may_deny in [false, true] {
+            found.authorizers.beside = Some(Beside { who: "a webhook".to_owned(), may_deny, in_a_file: false });
+            assert_eq!(code(&found), NONE);
+            let missing = found.missing();
+            assert!(missing[0].contains("a webhook may let others do it"), "{missing:?}");
+            assert_eq!(missing[0].contains("deny it to some"), may_deny, "{missing:?}");
+            // In JSON, too.
+            let view = view(&found, &[], &[]).unwrap_or_else(|_| panic!("it is told"));
+            assert_eq!(view["incomplete"][0].as_str(), Some(missing[0].as_str()));
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Read};
 use crate::apiserver::message;
 use crate::evidence::apiserver::{Log, LogMatch};
 use crate::evidence::{Failure, FailureKind};
-use crate::secret::Scrubber;
+use crate::secret::{Scrubber, strip_control};
 
 /// How long a line may be; the rest of a longer one is passed over.
 const LINE_LIMIT: usize = 64 * 1024;
@@ -46,6 +46,11 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
         // PowerShell's `>` writes UTF-16: without its zeros, what is ASCII in it is read.
         if line.contains(&0) {
             line.retain(|byte| *byte != 0);
+        }
+        // A word in a colour of its own is cut into by a terminal's sequences.
+        if line.contains(&0x1b) {
+            let shown = strip_control(&String::from_utf8_lossy(&line));
+            line = shown.into_bytes();
         }
         let text = String::from_utf8_lossy(&line);
         let text = text.trim_end();
@@ -133,6 +138,14 @@ mod tests {
             assert_eq!(log.matches.len(), 1);
             assert_eq!((log.matches[0].count, log.matches[0].last_line_number), (2, 2));
         }
+    }
+
+    #[test]
+    fn a_log_in_colours_is_read() {
+        let line = "E1123 06:21:53.522520   12710 oidc.go:433] oidc authenticator: \u{1b}[32minitializing\u{1b}[0m plugin: \u{1b}[01;31m\u{1b}[K403\u{1b}[m\u{1b}[K Forbidden: <html>\n";
+        let log = read("-", line.as_bytes(), &Scrubber::default()).expect("a log");
+        assert_eq!(log.matches.len(), 1);
+        assert_eq!((log.matches[0].text.as_str(), log.matches[0].fields["status"].as_str()), ("oidc-init-http", "403"));
     }
 
     #[test]

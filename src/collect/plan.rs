@@ -36,10 +36,10 @@ use self::issuer::IssuerProbes;
 use super::aws::target::AwsOptions;
 use super::credential::{ExecOptions, issuer_from_exec};
 use super::kubeconfig::ConnectionFlags;
-use crate::evidence::access::Question;
+use crate::evidence::access::{Access, Question};
 use crate::evidence::apiserver::Flags;
 use crate::evidence::identity::User;
-use crate::evidence::{Asked, Evidence, Failure, FailureKind, Issuer, SCHEMA};
+use crate::evidence::{Asked, Evidence, Failure, FailureKind, Issuer, Observation, SCHEMA};
 use crate::host::Host;
 use crate::secret::Scrubber;
 
@@ -60,6 +60,8 @@ pub struct Plan {
     pub review: bool,
     /// The API server's flags or file, already read.
     pub configuration: Option<Flags>,
+    /// The keys of service account tokens that those name, as a key set, where their files are on this machine.
+    pub account_keys: Option<serde_json::Value>,
     /// The API server's log: a path, or `-`.
     pub log: Option<String>,
     /// The message the user met.
@@ -87,10 +89,25 @@ pub struct Message {
     pub text: String,
     /// The access question in it; absent where it is no refusal.
     pub question: Option<Question>,
+    /// The other questions that the same user was refused in it.
+    pub others: Vec<Question>,
     /// The user in it, with the groups that follow from the name; absent likewise.
     pub user: Option<User>,
     /// It says that the server lacks an API.
     pub misses_api: bool,
+}
+
+impl Message {
+    /// Of several refusals the first is asked about; where it is mended, the first that is not.
+    fn still_refused(&self, access: &Access) -> Option<&Question> {
+        let answer = |question: &Question| {
+            access.checks.iter().find(|check| check.question == *question).map(|check| check.allowed)
+        };
+        if answer(self.question.as_ref()?) != Some(true) {
+            return None;
+        }
+        self.others.iter().find(|other| answer(other) == Some(false))
+    }
 }
 
 impl Plan {
@@ -104,6 +121,7 @@ impl Plan {
             reviewer_context: None,
             review: false,
             configuration: None,
+            account_keys: None,
             log: None,
             message: None,
             offline: false,
@@ -148,18 +166,30 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
 
     finish(&mut graph).await;
 
+    let access = taken(access).await;
+    let mut asked_namespace = taken(asked_namespace).await;
+    let mut asked = asked(&user, plan);
+    if let (Some(met), Some(answers)) = (&plan.message, access.seen())
+        && let Some(other) = met.still_refused(answers)
+    {
+        if met.question.as_ref().is_some_and(|first| first.namespace != other.namespace) {
+            asked_namespace =
+                Observation::not_applicable("what is still refused is not in the first refusal's namespace");
+        }
+        asked.question = Some(other.clone());
+    }
     Evidence {
         schema: SCHEMA.to_owned(),
         provenance: "observed".to_owned(),
         kaccess: env!("CARGO_PKG_VERSION").to_owned(),
         observed_at: host.started_at,
-        asked: asked(&user, plan),
+        asked,
         kubeconfig: taken(user.kubeconfig).await,
         plugin: taken(user.plugin).await,
         credential: taken(user.credential).await,
         endpoint: endpoint.collect(again).await,
         identity: taken(who).await,
-        access: taken(access).await,
+        access,
         issuer: issuer.collect().await,
         configured_issuer: None,
         control_plane: control_plane.collect().await,
@@ -167,7 +197,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         aws: aws.collect().await,
         agents: taken(agents).await,
         apis: taken(apis).await,
-        asked_namespace: taken(asked_namespace).await,
+        asked_namespace,
         workload: None,
         took_ms: host.elapsed_ms(),
     }
@@ -222,4 +252,41 @@ pub async fn gather_issuer(host: &Host, plan: &Plan, url: &str, scrubber: &Scrub
     let probes = IssuerProbes::spawn(&mut graph, target, &credential, host, plan, scrubber);
     finish(&mut graph).await;
     probes.collect().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::access::Check;
+
+    #[test]
+    fn where_the_first_refusal_is_mended_the_next_one_is_the_question() {
+        let ask =
+            |resource: &str| Question { verb: "list".to_owned(), resource: resource.to_owned(), ..Question::default() };
+        let answers = |allowed: &[bool]| {
+            let check = |(resource, allowed): (&str, &bool)| Check {
+                question: ask(resource),
+                allowed: *allowed,
+                denied: false,
+                reason: String::new(),
+                evaluation_error: String::new(),
+            };
+            let checks = ["pods", "services", "configmaps"].into_iter().zip(allowed).map(check).collect();
+            Access { checks, ..Access::default() }
+        };
+        let met = Message {
+            text: String::new(),
+            question: Some(ask("pods")),
+            others: vec![ask("services"), ask("configmaps")],
+            user: None,
+            misses_api: false,
+        };
+        let next = |allowed: &[bool]| met.still_refused(&answers(allowed)).map(|question| question.resource.clone());
+        assert_eq!(next(&[true, true, false]).as_deref(), Some("configmaps"));
+        assert_eq!(next(&[true, false, false]).as_deref(), Some("services"));
+        // The first is still refused, nothing is, or the others have no answer.
+        assert_eq!(next(&[false, false, false]), None);
+        assert_eq!(next(&[true, true, true]), None);
+        assert_eq!(next(&[true]), None);
+    }
 }

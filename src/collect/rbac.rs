@@ -30,11 +30,18 @@ const OBJECT: usize = 16 * 1024 * 1024;
 const NAMELESS: usize = 1000;
 
 /// Lists the four kinds and reduces them to what touches this user: bindings with a subject that is, or looks like,
-/// the user or one of its groups, and the roles they name. `named` is the user of a message that is about somebody else.
+/// the user or one of its groups, and the roles they name. `named` is the user of a message that is about somebody else,
+/// `claimed` are groups that the token claims and that the server may not read.
 ///
 /// # Errors
 /// When neither kind of binding could be listed.
-pub async fn rbac(api: &Api, user: &User, named: Option<&User>, read_as: &str) -> Result<Rbac, Failure> {
+pub async fn rbac(
+    api: &Api,
+    user: &User,
+    named: Option<&User>,
+    claimed: &[String],
+    read_as: &str,
+) -> Result<Rbac, Failure> {
     let limits = Limits { body_bytes: 64 * 1024 * 1024, time: Duration::from_secs(15), ..Limits::default() };
     let get = |kind: &'static str| async move {
         let answer = api.get(&format!("/apis/rbac.authorization.k8s.io/v1/{kind}?resourceVersion=0"), limits).await?;
@@ -70,7 +77,7 @@ pub async fn rbac(api: &Api, user: &User, named: Option<&User>, read_as: &str) -
                     }
                     reduced.bindings_total += 1;
                     let (binding, _bill) = item.into_binding(kind);
-                    if let Some(binding) = keep_binding(binding, &users) {
+                    if let Some(binding) = keep_binding(binding, &users, claimed) {
                         if reduced.bindings.len() < KEPT && kept.pay(cost(&binding)).is_ok() {
                             reduced.bindings.push(binding);
                         } else {
@@ -298,9 +305,10 @@ fn touches(subject: &Subject, user: &User) -> bool {
     }
 }
 
-/// The binding with the subjects that touch one of these users, if any does.
-fn keep_binding(mut binding: Binding, users: &[&User]) -> Option<Binding> {
-    binding.subjects.retain(|subject| users.iter().any(|user| touches(subject, user)));
+/// The binding with the subjects that touch one of these users, or are one of these groups, if any does.
+fn keep_binding(mut binding: Binding, users: &[&User], claimed: &[String]) -> Option<Binding> {
+    let told = |subject: &Subject| matches!(subject.kind.as_ref(), "Group") && claimed.contains(&subject.name);
+    binding.subjects.retain(|subject| told(subject) || users.iter().any(|user| touches(subject, user)));
     binding.subjects.shrink_to_fit();
     (!binding.subjects.is_empty()).then_some(binding)
 }
@@ -320,6 +328,16 @@ mod tests {
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
             ..User::default()
         }
+    }
+
+    #[test]
+    fn a_binding_of_a_group_that_only_the_token_claims_is_kept() {
+        let subjects = vec![subject("Group", "dev"), subject("User", "dev"), subject("Group", "ops")];
+        let binding = Binding { subjects, ..Binding::default() };
+        let nobody = user("oidc:alice@example.com", &["system:authenticated"]);
+        assert_eq!(keep_binding(binding.clone(), &[&nobody], &[]), None);
+        let kept = keep_binding(binding, &[&nobody], &["dev".to_owned()]).expect("a binding");
+        assert_eq!(kept.subjects, [subject("Group", "dev")]);
     }
 
     #[test]
@@ -378,7 +396,7 @@ mod tests {
             ("sso:john@corp.com".to_owned(), "sso:jane-corp.com".to_owned(), false),
         ] {
             let subjects = vec![subject("User", &theirs), subject("User", "somebody")];
-            let kept = keep_binding(Binding { subjects, ..Binding::default() }, &[&user(&own, &[])]);
+            let kept = keep_binding(Binding { subjects, ..Binding::default() }, &[&user(&own, &[])], &[]);
             let names: Vec<String> =
                 kept.into_iter().flat_map(|binding| binding.subjects).map(|subject| subject.name).collect();
             assert_eq!(names.contains(&theirs), expected, "{own}: {names:?}");

@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use self::exchange::Progress;
-use self::pool::{HTTP1_CONNECTIONS, Pool};
+use self::pool::{HTTP1_CONNECTIONS, Pool, Sender};
 use self::words::seconds;
 use super::proxy::{ProxyScheme, ProxyUrl, authority};
 use super::tls::{TlsClient, TlsSettings};
@@ -203,6 +203,22 @@ impl Wire {
         report
             .map(|(report, _)| report)
             .ok_or_else(|| Failure::new(FailureKind::Tls, "the server URL is http, so there is no TLS to look at"))
+    }
+
+    /// Makes a connection for the next request, and sends nothing on it but a client certificate.
+    ///
+    /// # Errors
+    /// What stood in the way.
+    pub async fn connect(&self) -> Result<(), Failure> {
+        let lease = self.inner.acquire().await?;
+        // One of HTTP/2 is shared by all requests already.
+        if let Sender::Http1(mut sender, permit) = lease.sender {
+            if sender.ready().await.is_ok() {
+                self.inner.pool().idle.push((sender, lease.link));
+            }
+            drop(permit);
+        }
+        Ok(())
     }
 
     /// Sends one request and reads the answer up to the limits. The URI is a path (the destination's own path goes

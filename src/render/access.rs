@@ -178,9 +178,10 @@ pub fn answer(answer: &AccessAnswer, width: Option<usize>, out: &mut dyn Write) 
 
 /// What stands before the grant that would help.
 fn grant_head(answer: &AccessAnswer) -> String {
+    let doubt = if answer.rbac_in_doubt { ", if RBAC is asked at all" } else { "" };
     match &answer.gives_more {
-        None => "The smallest grant that would make it yes:".to_owned(),
-        Some(role) => format!("A grant that would make it yes, by {role}:"),
+        None => format!("The smallest grant that would make it yes{doubt}:"),
+        Some(role) => format!("A grant that would make it yes{doubt}, by {role}:"),
     }
 }
 

@@ -138,6 +138,8 @@ pub struct AccessAnswer {
     pub manifest: Option<String>,
     /// The role that is there and that this grant binds, where it gives more than what was asked.
     pub gives_more: Option<String>,
+    /// Nothing shows that RBAC is asked, so that this grant may change nothing.
+    pub rbac_in_doubt: bool,
     /// What decides, with `--why`, where RBAC is known not to be among the API server's authorizers.
     pub instead_of_rbac: Option<String>,
     /// An error while evaluating.
@@ -524,6 +526,7 @@ mod tests {
             near_misses: Some(Vec::new()),
             manifest: None,
             gives_more: None,
+            rbac_in_doubt: false,
             instead_of_rbac: None,
             evaluation_error: String::new(),
             error: None,

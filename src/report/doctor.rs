@@ -344,7 +344,7 @@ fn of_endpoint(endpoint: &Endpoint) -> Vec<Option<Check>> {
             &endpoint.authenticated,
             not_ok,
         )),
-        // Only tokens of an identity provider and certificates are tried again over fresh connections.
+        // Only certificates, and tokens that each API server judges, are tried again over fresh connections.
         check_any("endpoint-repeated", "every connection is answered alike", &endpoint.repeated, unlike),
     ]
 }

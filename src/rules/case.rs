@@ -92,23 +92,15 @@ impl<'a> Case<'a> {
         if self.evidence.control_plane.token_review.seen().is_some() || self.accepted() {
             return;
         }
-        let (Some((configuration, path)), Some(token)) = (&self.configuration, self.token()) else { return };
-        // Tokens of IAM are the webhook's.
-        if token.kind == TokenKind::EksIam {
-            return;
-        }
-        let keys = match self.evidence.issuer.signature.seen() {
-            Some(signature) => Keys::from(signature),
-            None => Keys::Unknown,
-        };
-        let error = match judge_token(token, configuration, &keys, self.server_time().0) {
-            Judgement::Rejected { error } => error,
-            Judgement::Authenticated(user) => {
+        let error = match self.judgement() {
+            Some(Judgement::Rejected { error }) => error,
+            Some(Judgement::Authenticated(user)) => {
                 self.expected = Some(user.username);
                 return;
             }
-            Judgement::Undecided { .. } => return,
+            Some(Judgement::Undecided { .. }) | None => return,
         };
+        let Some((_, path)) = &self.configuration else { return };
         let path = (*path).to_owned();
         let recognised = message::recognise(&error);
         if recognised.is_empty() {
@@ -123,6 +115,32 @@ impl<'a> Case<'a> {
                 self.words.push(word);
             }
         }
+    }
+
+    /// What the model makes of the token by the server's configuration, and by the issuer's keys as they were read here.
+    pub fn judgement(&self) -> Option<Judgement> {
+        let ((configuration, _), token) = (self.configuration.as_ref()?, self.token()?);
+        // Tokens of IAM are the webhook's.
+        if token.kind == TokenKind::EksIam {
+            return None;
+        }
+        let keys = match self.evidence.issuer.signature.seen() {
+            Some(signature) => Keys::from(signature),
+            None => Keys::Unknown,
+        };
+        // Nobody writes down a JWT of an issuer that the server asks: a token file that was not read has no say in it.
+        let issuer = self.claim_text("iss").unwrap_or_default();
+        let judged = match token.kind {
+            TokenKind::Jwt => configuration.authenticator_of(issuer).is_some(),
+            TokenKind::ServiceAccount => configuration.service_account_issuers.iter().any(|known| known == issuer),
+            _ => false,
+        };
+        let time = self.server_time().0;
+        if configuration.token_file && judged {
+            let without = Configuration { token_file: false, ..configuration.clone() };
+            return Some(judge_token(token, &without, &keys, time));
+        }
+        Some(judge_token(token, configuration, &keys, time))
     }
 
     /// The context of somebody with rights: the reviewer's, where one was named and is of the same cluster.
@@ -633,6 +651,7 @@ mod tests {
     use super::*;
     use crate::evidence::Outcome;
     use crate::evidence::apiserver::{Log, LogMatch};
+    use crate::evidence::issuer::SignatureCheck;
     use crate::rules::check_all;
 
     #[test]
@@ -655,6 +674,57 @@ mod tests {
         evidence.control_plane.log = crate::evidence::Observation::default();
         let found = codes(&evidence);
         assert!(found.contains(&"issuer-unavailable"), "{found:?}");
+    }
+
+    #[test]
+    fn a_token_file_that_was_not_read_does_not_hold_an_issuers_jwt() {
+        let text = include_str!("../../testdata/cases/token-audience-mismatch/evidence.json");
+        let found = |token_file: bool| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            // Synthetic: the flags as they were handed over of a real server that named its users by a claim which the
+            // token lacks, with and without a token file; the saved server showed its own.
+            let mut flags = serde_json::json!({
+                "oidc-issuer-url": ["https://localhost:42333/realms/platform"],
+                "oidc-client-id": ["account-portal"],
+                "oidc-username-claim": ["nick"],
+                "service-account-issuer": ["https://kubernetes.default.svc"],
+            });
+            if token_file {
+                flags["token-auth-file"] = serde_json::json!(["tokens.csv"]);
+            }
+            let given = serde_json::json!({ "source": "flags", "flags": flags, "complete": true });
+            let given: Flags = serde_json::from_value(given).expect("flags");
+            evidence.control_plane.token_review = crate::evidence::Observation::default();
+            evidence.control_plane.metrics = crate::evidence::Observation::default();
+            evidence.control_plane.flagz = crate::evidence::Observation::default();
+            evidence.control_plane.configuration = crate::evidence::Observation::at_rest(Outcome::Seen(given));
+            let found = crate::report::diagnose(check_all(&Case::new(&evidence)));
+            (found[0].code, found[0].confidence)
+        };
+        assert_eq!(found(false), ("username-claim-missing", Confidence::Likely));
+        assert_eq!(found(true), found(false));
+    }
+
+    #[test]
+    fn a_service_accounts_token_is_judged_by_the_keys_that_the_flags_name() {
+        let text = include_str!("../../testdata/cases/service-account-audience-mismatch-flags/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let codes = |evidence: &Evidence| -> Vec<&'static str> {
+            check_all(&Case::new(evidence)).iter().map(|finding| finding.code).collect()
+        };
+        assert!(codes(&evidence).contains(&"service-account-audience-mismatch"));
+        // Synthetic: the saved run had no key file at hand. Against a real server whose key files lack the token's key, the
+        // signature is what a token of another audience is refused for.
+        evidence.issuer.signature = crate::evidence::Observation::at_rest(Outcome::Seen(SignatureCheck {
+            kid: "of-another-cluster".to_owned(),
+            alg: "RS256".to_owned(),
+            ..SignatureCheck::default()
+        }));
+        let found = codes(&evidence);
+        assert!(found.contains(&"service-account-foreign-cluster"), "{found:?}");
+        for other in ["service-account-audience-mismatch", "token-key-foreign", "token-signature-invalid"] {
+            assert!(!found.contains(&other), "{other}: {found:?}");
+        }
     }
 
     #[test]

@@ -1,13 +1,17 @@
-//! What the rules about EKS share: the cluster and its name for commands; the caller, what keeps the control plane from the
-//! issuer, access entries and identity providers in files of their own.
+//! What the rules about EKS share: the cluster and its name for commands; the caller, what may be wrong with an IAM token,
+//! what keeps the control plane from the issuer, access entries and identity providers in files of their own.
 
 mod caller;
+mod candidates;
 mod entry;
+mod near;
 mod obstacle;
 mod provider;
 
 pub use caller::*;
+pub use candidates::*;
 pub use entry::*;
+pub use near::*;
 pub use obstacle::*;
 pub use provider::*;
 
@@ -15,6 +19,7 @@ use crate::aws::egress::Mode;
 use crate::aws::identity;
 use crate::evidence::Evidence;
 use crate::evidence::eks::Aws;
+use crate::report::shell::{Shell, shell};
 use crate::rules::{Case, plugin, way};
 
 /// What AWS said.
@@ -49,6 +54,16 @@ pub fn known_region(case: &Case<'_>) -> Option<String> {
     let regions =
         [of_endpoint.as_deref(), target, told(case, &["--region"]), of_context(case).map(|(_, region)| region)];
     regions.into_iter().flatten().find(|region| !region.is_empty()).map(str::to_owned)
+}
+
+/// The profile that the plugin takes, as an option for commands: of its arguments, or of its entry's AWS_PROFILE, which the
+/// user's shell does not have.
+pub fn with_profile(case: &Case<'_>) -> Shell {
+    let argument = plugin::exec(case).and_then(|exec| plugin::argument(exec, &["--profile"]));
+    // What `--profile` told kaccess, the plugin does not know.
+    let target = aws(case).and_then(|aws| aws.target.seen()).filter(|target| !target.profile_named);
+    let profile = argument.or_else(|| target?.profile.as_deref());
+    profile.map(|profile| shell!(" --profile {}", profile)).unwrap_or_default()
 }
 
 /// What the credential plugin is told by an argument of one of these names.

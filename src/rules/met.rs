@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::explain::Collector;
-use super::refusal::somebody_else;
+use super::refusal::{is_foreign, somebody_else};
 use super::{AREAS, Case, clip};
+use crate::apiserver::authz::modes;
+use crate::apiserver::message;
 use crate::evidence::Evidence;
+use crate::evidence::access::Question;
 use crate::report::doctor::MetMessage;
 use crate::report::explain::Match;
 use crate::report::{Finding, Severity};
@@ -54,6 +57,39 @@ fn is_over(case: &Case<'_>, code: &str) -> bool {
     BEFORE.iter().any(of) && !BEHIND.contains(&code) && tried && ran
 }
 
+/// Verbs whose requests may carry a selector, which authorizers are told since 1.31.
+const BY_SELECTOR: &[&str] = &["list", "watch", "deletecollection"];
+
+/// What is to be said where the question of the message is allowed now, and that is no proof that all of it is over: of
+/// further refusals, and of a selector, which a refusal does not tell.
+fn short_of_over(case: &Case<'_>, error: &str) -> Option<String> {
+    let question = case.evidence.asked.question.as_ref()?;
+    let checks = &case.evidence.access.seen()?.checks;
+    let allowed = |one: &Question| checks.iter().any(|check| check.question == *one && check.allowed);
+    let all = message::refused_questions(error);
+    let open = all.iter().filter(|one| !allowed(one)).count();
+    if open > 0 {
+        let rest = match open {
+            1 => "another refusal of the message was not asked about".to_owned(),
+            _ => format!("{open} other refusals of the message were not asked about"),
+        };
+        return Some(format!("To {} is allowed now; {rest}", question.sentence()));
+    }
+    // RBAC looks at no selector.
+    let flags = case.flag_source("authorization-mode").map(|(_, flags)| flags);
+    let listed = |one: &Question| one.path.is_none() && BY_SELECTOR.contains(&one.verb.as_str());
+    let by_selector = listed(question) || all.iter().any(listed);
+    if !by_selector || flags.is_some_and(modes::is_rbac_alone) {
+        return None;
+    }
+    let foreign = message::forbidden(error).is_some_and(|found| is_foreign(found.reason.lines().next().unwrap_or("")));
+    Some(if foreign || flags.is_some_and(|flags| modes::beside_rbac(flags).is_some()) {
+        "Without a selector it is allowed now; an authorizer beside RBAC may judge by the selector, which the message does not tell".to_owned()
+    } else {
+        "Without a selector, which the message does not tell, it does not happen now; RBAC looks at none, another authorizer may".to_owned()
+    })
+}
+
 /// What is to be said of the message. Nothing where a finding speaks of it, where it is about somebody else, or where an
 /// error that was found stands in its way.
 pub(super) fn told(case: &Case<'_>, findings: &[Finding]) -> Option<MetMessage> {
@@ -68,7 +104,9 @@ pub(super) fn told(case: &Case<'_>, findings: &[Finding]) -> Option<MetMessage> 
         Some((named, own)) => format!("It names {named}, and the server looked at is {own}"),
         None if grave => return None,
         None if case.evidence.identity.seen().is_none() => "Whether it happens now could not be seen".to_owned(),
-        None if is_over(case, found.code) => "It does not happen now".to_owned(),
+        None if is_over(case, found.code) => {
+            short_of_over(case, error).unwrap_or_else(|| "It does not happen now".to_owned())
+        }
         None => format!("Whether it happens now was not tried; kaccess explain {} tells what to do", found.code),
     };
     Some(MetMessage { code: found.code, means: found.means, now })
@@ -127,8 +165,8 @@ mod tests {
     fn what_was_not_tried_is_not_said_to_be_over() {
         for (message, code) in [
             (
-                r#"Error from server (Forbidden): clusterroles.rbac.authorization.k8s.io "agg1" is forbidden: must have cluster-admin privileges to use the aggregationRule"#,
-                "rbac-escalation",
+                "Warning  FailedToRetrieveImagePullSecret  kubelet  Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.",
+                "image-pull-secret-missing",
             ),
             (
                 "Error from server (ServiceUnavailable): the server is currently unable to handle the request",
@@ -160,11 +198,56 @@ mod tests {
     }
 
     #[test]
+    fn what_may_depend_on_a_selector_is_over_only_where_rbac_alone_decides() {
+        let text = include_str!("../../testdata/cases/rbac-mended/evidence.json");
+        // Synthetic: the same watch on API servers with other authorizers, which the saved one does not have.
+        let now = |mode: &[&str], tail: &str| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            if let Some(error) = &mut evidence.asked.error {
+                error.push_str(tail);
+            }
+            if let Outcome::Seen(flags) = &mut evidence.control_plane.flagz.outcome {
+                let mode: Vec<String> = mode.iter().map(|mode| (*mode).to_owned()).collect();
+                flags.flags.insert("authorization-mode".to_owned(), mode);
+            }
+            if mode.is_empty() {
+                evidence.control_plane.flagz = Observation::not_applicable("not asked");
+            }
+            crate::rules::report(&evidence).message.expect("it is named").now
+        };
+        assert_eq!(now(&["Node", "RBAC"], ""), "It does not happen now");
+        assert!(
+            now(&["Webhook", "RBAC"], "").starts_with("Without a selector it is allowed now; an authorizer beside")
+        );
+        let reason = ": lists by field are not for contractors";
+        assert!(now(&[], reason).starts_with("Without a selector it is allowed now; an authorizer beside"));
+        assert!(
+            now(&[], "").starts_with("Without a selector, which the message does not tell, it does not happen now")
+        );
+    }
+
+    #[test]
     fn a_refusal_is_over_where_its_very_question_is_allowed() {
         let text = include_str!("../../testdata/cases/rbac-mended/evidence.json");
         let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
         let report = crate::rules::report(&evidence);
         assert_eq!(report.message.expect("it is named").now, "It does not happen now");
+        // So it is where a second refusal stands beside it, and was asked too; not where it was not.
+        let error = evidence.asked.error.clone().expect("a message");
+        let more = error.replace("\"pods\"", "\"services\"").replace("pods is", "services is");
+        evidence.asked.error = Some(format!("{error}\n{more}"));
+        let now = |evidence: &Evidence| crate::rules::report(evidence).message.expect("it is named").now;
+        let told = now(&evidence);
+        let open = "To watch pods in namespace dev is allowed now; another refusal of the message was not asked about";
+        assert_eq!(told, open);
+        let mut other = evidence.clone();
+        if let Outcome::Seen(access) = &mut other.access.outcome {
+            let mut check = access.checks[0].clone();
+            check.question.resource = "services".to_owned();
+            access.checks.push(check);
+        }
+        assert_eq!(now(&other), "It does not happen now");
+        evidence.asked.error = Some(error);
         // Another question was allowed: this one was not asked.
         let question = evidence.asked.question.as_mut().expect("a question");
         question.name = "another".to_owned();

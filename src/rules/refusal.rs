@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use serde_json::json;
 
-use super::{Case, Rule, clip, eks};
+use super::{Case, Place, Rule, clip, eks};
 use crate::apiserver::authz::modes::{self, Instead};
 use crate::apiserver::authz::near::{self, Kind, title};
 use crate::apiserver::authz::nodes::is_node;
@@ -57,6 +57,14 @@ pub fn somebody_else(case: &Case<'_>) -> Option<String> {
     let own = &case.evidence.identity.seen()?.user.username;
     let named = message::forbidden(case.evidence.asked.error.as_deref()?)?.user;
     (!named.is_empty() && named != *own).then_some(named)
+}
+
+/// Somebody else whom an admission webhook's refusal says to be refused something: most likely the account by which the
+/// webhook itself asks the API server.
+pub fn account_of_webhook(case: &Case<'_>) -> Option<String> {
+    let word = case.said(&message::ADMISSION).filter(|word| word.place == Place::Met)?;
+    let named = message::forbidden(word.field("said"))?.user;
+    somebody_else(case).filter(|other| *other == named)
 }
 
 /// The user whom the message names, with all its groups, and the RBAC that touches it. Of a service account the groups
@@ -202,6 +210,11 @@ pub enum Culprit {
     Binding(Confidence),
 }
 
+/// The role bindings were read, and there is none: an API server that asks RBAC makes the default ones when it starts.
+pub fn no_binding_at_all(case: &Case<'_>) -> bool {
+    case.evidence.rbac.seen().is_some_and(|rbac| rbac.unread.is_empty() && rbac.bindings_total == 0)
+}
+
 /// Who is behind these refusals: RBAC as it was read decides it, else whose words stand in them.
 pub fn culprit(case: &Case<'_>, refused: &[DefaultRefused]) -> Option<Culprit> {
     let first = refused.first()?;
@@ -227,7 +240,7 @@ pub fn culprit(case: &Case<'_>, refused: &[DefaultRefused]) -> Option<Culprit> {
     // One binding that is gone is likelier than an authorizer that denies without a word. That several are gone at once and
     // that such a one denies them all look alike.
     let several = refused.iter().any(|one| one.role != first.role);
-    Some(if several && !alone {
+    Some(if (several || no_binding_at_all(case)) && !alone {
         Culprit::Authorizer(Confidence::Possible)
     } else {
         Culprit::Binding(Confidence::Likely)
@@ -395,15 +408,50 @@ pub fn is_ungranted(case: &Case<'_>) -> bool {
         }
 }
 
-/// A finding for the first near miss of these kinds, if the question the user met was denied and the role bindings
-/// could be read.
+/// The questions that are refused: the one of the message; without one, where nothing at all is granted, those asked by
+/// ourselves.
+fn refused<'e>(case: &Case<'e>) -> Vec<Denied<'e>> {
+    if case.evidence.asked.question.is_some() {
+        return denied(case).into_iter().collect();
+    }
+    let (Some(identity), Some((_, access))) = (case.evidence.identity.seen(), nothing_granted(case)) else {
+        return Vec::new();
+    };
+    if elsewhere(case) || policies_elsewhere(case).is_some() {
+        return Vec::new();
+    }
+    let own = access.checks.iter().enumerate().filter(|(_, check)| !overruled(case, check));
+    own.map(|(index, check)| Denied {
+        question: &check.question,
+        user: Cow::Borrowed(&identity.user),
+        check: Some((index, check)),
+    })
+    .collect()
+}
+
+/// A finding for the first near miss of these kinds, where a question is refused and the role bindings could be read.
 pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Vec<Finding> {
-    let (Some(denied), Some(rbac)) = (denied(case), case.evidence.rbac.seen()) else { return Vec::new() };
-    let question = denied.question;
+    let Some(rbac) = case.evidence.rbac.seen() else { return Vec::new() };
+    // Of what nobody met only the spelling of a name is judged: some other binding is always near.
+    let spelling: &[Kind] = &[Kind::SubjectCase, Kind::SubjectSlash];
+    let kinds = match case.evidence.asked.question {
+        Some(_) => kinds,
+        None if kinds.contains(&Kind::SubjectSlash) => spelling,
+        None => return Vec::new(),
+    };
     let world = World::new(rbac);
+    let fits = |denied: &Denied<'_>| {
+        let misses = near::near_misses(&world, &denied.user, denied.question);
+        misses.iter().any(|miss| kinds.contains(&miss.kind))
+    };
+    let Some(denied) = refused(case).into_iter().find(fits) else { return Vec::new() };
+    let question = denied.question;
     let misses = near::near_misses(&world, &denied.user, question);
-    let mut fitting = misses.iter().filter(|miss| kinds.contains(&miss.kind));
-    let Some(miss) = fitting.next() else { return Vec::new() };
+    let fitting: Vec<&near::NearMiss<'_>> = misses.iter().filter(|miss| kinds.contains(&miss.kind)).collect();
+    // One that only has the short name of the service account may well be somebody else: it comes last, and explains nothing.
+    let surer = fitting.iter().find(|miss| !of_namesake(miss, &denied.user));
+    let Some(miss) = surer.or_else(|| fitting.first()).copied() else { return Vec::new() };
+    let guess = of_namesake(miss, &denied.user);
     let index = rbac
         .bindings
         .iter()
@@ -412,7 +460,7 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
     // A missing role is in the server's own reason; that another near miss is the one that was meant is a guess. That
     // reason stands behind every refusal of this user: it is the cause only where nothing else is near.
     let missing = |kind: Kind| matches!(kind, Kind::RoleOfOtherKind | Kind::DanglingRole);
-    let nearer = misses.iter().any(|miss| !missing(miss.kind));
+    let nearer = misses.iter().any(|miss| !missing(miss.kind) && !of_namesake(miss, &denied.user));
     let certain =
         missing(miss.kind) && !nearer && denied.check.is_some_and(|(_, check)| check.reason.contains("not found"));
     let mut steps = miss
@@ -421,30 +469,69 @@ pub fn near_miss(case: &Case<'_>, rule: &Rule, kinds: &[Kind], step: &str) -> Ve
         .or_else(|| bind_namesake(miss, &denied.user))
         .unwrap_or_else(|| {
             let manifest = suggestion::manifest(Some(&world), &denied.user, question);
+            let step = match guess {
+                true => "If the service account is meant to do it, have this grant applied, which is for it alone"
+                    .to_owned(),
+                false => in_the_role(miss, step),
+            };
             let step = match wider(&world, question, &manifest) {
                 Some(role) => format!("{step}; it binds to {role}"),
-                None => step.to_owned(),
+                None => step,
             };
             vec![Step::manifest(step, manifest)]
         });
     let first = steps.remove(0);
     let finding = rule.finding(
-        if certain { Confidence::Certain } else { Confidence::Likely },
+        match (certain, guess) {
+            (true, _) => Confidence::Certain,
+            (false, false) => Confidence::Likely,
+            (false, true) => Confidence::Possible,
+        },
         format!("{:?} may not {}: {}.", denied.user.username, sentence(question), miss.text),
         seen(format!("/rbac/seen/bindings/{index}"), miss.binding.map_or_else(|| miss.text.clone(), as_it_stands)),
         first,
     );
     let mut finding = finding.steps(steps).cite(denied.cite(case)).cite(denied.who());
-    if miss.kind == Kind::DanglingRole && nearer {
+    if guess {
+        finding = finding.titled("A binding names a user of the service account's short name");
+        finding.explains = &[];
+    } else if miss.kind == Kind::DanglingRole && nearer {
         finding.explains = &[];
     } else if !missing(miss.kind) && misses.iter().all(|miss| miss.kind != Kind::RoleOfOtherKind) {
         finding.explains = &["rbac-no-grant", "rbac-role-missing"];
     }
-    let others = fitting.count();
+    let others = fitting.len() - 1;
     if others > 0 {
         finding = finding.step(Step::text(format!("{others} more of this kind: {} lists them", ask_why(&denied))));
     }
     vec![finding]
+}
+
+/// The subject of the binding that is near has nothing but the short name of the service account.
+fn of_namesake(miss: &near::NearMiss<'_>, user: &User) -> bool {
+    let subjects = miss.binding.map(|binding| binding.subjects.as_slice()).unwrap_or_default();
+    miss.kind == Kind::SubjectKind
+        && subjects.iter().any(|subject| near::is_namesake(subject, user))
+        && subjects.iter().all(|subject| near::meant(subject, user).is_none())
+}
+
+/// What is to be done about a role that nearly grants it, where somebody else writes that role and would undo a change.
+fn in_the_role(miss: &near::NearMiss<'_>, step: &str) -> String {
+    let of_rules = matches!(
+        miss.kind,
+        Kind::OtherVerb | Kind::OtherApiGroup | Kind::ResourceNames | Kind::MissingSubresource | Kind::ResourceSpelling
+    );
+    match miss.role.filter(|_| of_rules) {
+        Some(role) if role.aggregates => format!(
+            "Have this grant applied, or a role changed that {} {:?} collects (its own rules are written by kube-controller-manager, which undoes any change)",
+            role.kind, role.name
+        ),
+        Some(role) if role.name.starts_with("system:") => format!(
+            "Have this grant applied; {} {:?} is Kubernetes' own, and the API server writes such roles anew when it starts",
+            role.kind, role.name
+        ),
+        _ => step.to_owned(),
+    }
 }
 
 /// The question in words. Servers from 1.36 on name a verb `impersonate-on:user-info:list` for a list by somebody who acts

@@ -300,6 +300,8 @@ struct Scene<'a> {
     reviewed: Option<&'a str>,
     /// That reason is an authenticator which is not up.
     uninitialised: bool,
+    /// A changed configuration was not taken over, by the log.
+    unloaded: bool,
     /// Several issuers are in play: the configuration or the log says so.
     several: bool,
     /// The server has this issuer and no other one.
@@ -338,6 +340,7 @@ impl<'a> Scene<'a> {
             probes: evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer),
             reviewed,
             uninitialised: reviewed.is_some_and(|error| says(error, &message::OIDC_NOT_INITIALIZED)),
+            unloaded: words.iter().any(|word| *word.text == message::CONFIG_NOT_RELOADED && word.place == Place::Log),
             several: false,
             only: false,
             rivals: Vec::new(),
@@ -417,6 +420,12 @@ impl<'a> Scene<'a> {
         if of_issuer {
             let unknown = self.configured.is_some_and(|all| !all.iter().any(|jwt| self.is_issuer(&jwt.issuer.url)));
             let reviewed_otherwise = self.reviewed.is_some() && !self.uninitialised;
+            // An issuer that a changed file brings is asked before the file is taken over: until it answers, nobody takes
+            // its tokens.
+            let nobody = self.reviewed.is_none_or(|error| says(error, &message::NOBODY_CLAIMED));
+            if self.unloaded && nobody && word.place == Place::Log && self.about_ours(word) == Some(true) {
+                return true;
+            }
             return !(reviewed_otherwise || word.place == Place::Log && unknown);
         }
         // The TokenReview of this very token would say it too.

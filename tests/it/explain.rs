@@ -770,6 +770,38 @@ fn a_pod_without_its_service_account_is_told_which() {
     assert!(found.next[0].text.contains("kubectl create serviceaccount web -n shop"), "{}", found.next[0].text);
 }
 
+/// Who reads a refusal of a service account is not to give itself the right.
+#[test]
+fn a_service_accounts_refusal_asks_for_nothing_of_ones_own() {
+    let next = |user: &str| {
+        let text = format!(
+            "Error from server (Forbidden): secrets is forbidden: User \"{user}\" cannot list resource \"secrets\" in API group \"\" in the namespace \"shop\""
+        );
+        explained(text.as_bytes()).matches.remove(0).next.remove(0).text
+    };
+    assert!(next("jane").contains("have yourself added"), "{}", next("jane"));
+    let account = next("system:serviceaccount:shop:web");
+    assert!(account.contains("the service account") && !account.contains("yourself"), "{account}");
+}
+
+/// What an admission webhook's own account may not do is a missing right, and no fault of the object.
+#[test]
+fn a_webhooks_own_missing_right_is_told_as_one() {
+    let denied = r#"error: failed to create secret admission webhook "validate.ky.svc" denied the request"#;
+    let lacks = |user: &str| {
+        let text = format!(
+            r#"{denied}: failed to load context: configmaps "settings" is forbidden: User "{user}" cannot get resource "configmaps" in API group "" in the namespace "ky""#
+        );
+        let first = explained(text.as_bytes()).matches.remove(0);
+        (first.code, first.candidates.iter().any(|other| other.code == "admission-denied"))
+    };
+    assert_eq!(lacks("system:serviceaccount:ky:ky-admission"), ("rbac-no-grant", true));
+    // Words about somebody else are an opinion of the request.
+    assert_eq!(lacks("alice"), ("admission-denied", false));
+    let plain = explained(format!("{denied}: user bob is not allowed").as_bytes()).matches.remove(0);
+    assert_eq!((plain.code, plain.confidence), ("admission-denied", Confidence::Certain));
+}
+
 /// A certificate that has expired is none of another CA: the server looks at dates first, for both of its CAs.
 #[test]
 fn an_expired_certificate_in_the_log_is_no_front_proxys() {

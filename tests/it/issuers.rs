@@ -21,6 +21,10 @@ fn certain(run: &Run, code: &str) {
     assert_eq!(run.finding(code)["confidence"], "certain", "{}", run.stdout);
 }
 
+fn likely(run: &Run, code: &str) {
+    assert_eq!(run.finding(code)["confidence"], "likely", "{}", run.stdout);
+}
+
 fn closed_port() -> u16 {
     lab::process::free_port()
 }
@@ -606,6 +610,14 @@ fn authentication_configurations() {
         &run,
         &["authentication-config-not-reloaded", "credential-rejected"],
     );
+    // What the new file says of this token is known from the file as it is meant.
+    likely(&run, "authentication-config-not-reloaded");
+    let meant = server.dir().join("meant.yaml");
+    fs::write(&meant, &text).expect("a file");
+    let meant = meant.to_string_lossy().into_owned();
+    let run =
+        doctor(&config, &["--reviewer-context", "admin", "--oidc-ca-file", &ca_file, "--apiserver-config", &meant]);
+    assert_eq!(run.codes()[0], "authentication-config-not-reloaded", "{}", run.stdout);
     certain(&run, "authentication-config-not-reloaded");
     let run = doctor(&config, &["--reviewer-context", "admin", "--oidc-ca-file", &ca_file]);
     expect_fault("authentication-config-not-reloaded-metrics", &run, &["authentication-config-not-reloaded"]);

@@ -274,6 +274,21 @@ fn a_bad_connection_is_no_bad_question() {
 }
 
 #[test]
+fn why_is_not_dropped_without_a_word() {
+    let config = kubeconfig("https://127.0.0.1:1");
+    let told = |words: &[&str]| {
+        let output = command().args(words).arg("--kubeconfig").arg(&config).output().expect("kaccess runs");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let dropped = "note: --why says nothing with --each-namespace";
+    assert!(told(&["can-i", "list", "pods", "--each-namespace", "--why"]).contains(dropped));
+    assert!(told(&["can-i", "-f", "/dev/null", "--why"]).contains("note: --why says nothing with -f"));
+    for words in [&["can-i", "list", "pods", "--each-namespace"][..], &["can-i", "list", "pods", "--why"]] {
+        assert!(!told(words).contains("note: --why"), "{words:?}");
+    }
+}
+
+#[test]
 fn a_run_that_was_over_before_it_began_blames_nobody() {
     let run = doctor(&kubeconfig("https://127.0.0.1:1"), &["--timeout", "1ns"]);
     assert_eq!((run.code, run.codes().len()), (2, 0), "{}", run.stdout);

@@ -124,7 +124,7 @@ fn a_device_code_is_shown_at_a_terminal_and_waited_for() {
     assert_eq!(evidence["credential"]["seen"]["source"], "exec", "{evidence:#}");
 
     // Nobody types the code.
-    let script = format!("{ASKS}\nsleep 60");
+    let script = format!("{ASKS}\nexec sleep 60");
     let shown = within(Duration::from_secs(7), || {
         let mut run = Terminal::doctor(&kubeconfig(&script, "Always"), &["--exec-timeout", "2s"]);
         run.waits_with("ABCD-EFGH");

@@ -203,6 +203,13 @@ fn what_is_no_arn_of_a_role_gives_no_identity() {
     });
     assert_eq!(hidden.effective(), "irsa", "{}", hidden.report);
     assert_eq!(hidden.report["effective"].get("roleArn"), None, "{}", hidden.report);
+    // Nor is it the role that the service account names: the webhook writes over no variable that is there.
+    let elsewhere = told("workload-irsa-healthy", |evidence| {
+        *at(evidence, &format!("{VARIABLES}/2")) = json!({ "name": "AWS_ROLE_ARN", "from": "configmap/aws" });
+    });
+    assert_eq!(elsewhere.effective(), "irsa", "{}", elsewhere.report);
+    assert_eq!(elsewhere.report["effective"].get("roleArn"), None, "{}", elsewhere.report);
+    assert!(elsewhere.report["effective"]["why"].to_string().contains("irsa-injection"), "{}", elsewhere.report);
 }
 
 #[test]

@@ -377,6 +377,26 @@ fn tokens_of_service_accounts() {
     let run = doctor(&kubeconfig(&server, &vault), &["--apiserver-config", &flags.to_string_lossy()]);
     certain("service-account-audience-mismatch-flags", &run, "service-account-audience-mismatch");
 
+    // By the key files that the flags name: the cluster's own, and another one's, whose signature is looked at first.
+    let with_key = |pem: &str, token: &str| {
+        fs::write(flags.with_file_name("sa.pub"), pem).expect("a file");
+        let text = format!(
+            "kube-apiserver --service-account-issuer={SERVICE_ACCOUNT_ISSUER} --service-account-key-file=sa.pub\n"
+        );
+        fs::write(&flags, text).expect("a file");
+        doctor(&kubeconfig(&server, token), &["--apiserver-config", &flags.to_string_lossy()])
+    };
+    let own = fs::read_to_string(&lab.pki.service_account_key).expect("a key");
+    let another = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).expect("a key").public_key_pem();
+    let run = with_key(&own, &vault);
+    assert_eq!(run.codes()[0], "service-account-audience-mismatch", "{}", run.stdout);
+    assert_eq!(run.finding("service-account-audience-mismatch")["confidence"], "certain", "{}", run.stdout);
+    let run = with_key(&another, &vault);
+    assert_eq!(run.codes()[0], "service-account-foreign-cluster", "{}", run.stdout);
+    assert_eq!(run.finding("service-account-foreign-cluster")["confidence"], "likely", "{}", run.stdout);
+    let run = with_key(&own, &good);
+    assert!(run.codes().is_empty(), "{}", run.stdout);
+
     // Another cluster with the same issuer: an unknown key; and a known key's name over another signature, or over one
     // that was cut.
     let (header, claims) = parts(&good);

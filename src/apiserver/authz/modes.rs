@@ -74,6 +74,57 @@ pub fn instead_of_rbac(flags: &Flags) -> Option<Instead> {
     Some(Instead { modes: modes.join(","), decides: decides.join("; then ") })
 }
 
+/// Authorizers that are asked beside RBAC, so that roles and bindings alone do not tell an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beside {
+    /// Which, in words, with the flag that says so.
+    pub who: String,
+    /// One of them may deny before RBAC is asked; else they can only allow more.
+    pub may_deny: bool,
+    /// RBAC itself may be missing among them: the file that names them is not known.
+    pub in_a_file: bool,
+}
+
+/// Who is asked beside RBAC, the Node authorizer apart. `None` where nobody is, where RBAC is not asked
+/// ([`instead_of_rbac`]), and where the flags do not tell.
+pub fn beside_rbac(flags: &Flags) -> Option<Beside> {
+    if let Some(file) = values(flags, "authorization-config").iter().rfind(|file| !file.is_empty()) {
+        return Some(Beside {
+            who: format!("the authorizers of {file} (--authorization-config), which cannot be read from here,"),
+            may_deny: true,
+            in_a_file: true,
+        });
+    }
+    let modes = modes(flags);
+    let rbac = modes.iter().position(|mode| *mode == "RBAC")?;
+    let others: Vec<&str> = modes.iter().copied().filter(|mode| !["RBAC", "Node"].contains(mode)).collect();
+    // Of all modes a webhook alone can deny outright; a no of the others leaves it to the next.
+    let may_deny = modes[..rbac].contains(&"Webhook");
+    (!others.is_empty()).then(|| Beside {
+        who: format!("{} (--authorization-mode={})", others.join(" and "), modes.join(",")),
+        may_deny,
+        in_a_file: false,
+    })
+}
+
+/// What the flags tell of the authorizers; by default nothing, as where they cannot be read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Authorizers {
+    /// What decides instead of RBAC.
+    pub instead: Option<Instead>,
+    /// Who is asked beside RBAC.
+    pub beside: Option<Beside>,
+    /// RBAC alone decides, for kubelets beside the Node authorizer.
+    pub rbac_alone: bool,
+}
+
+impl Authorizers {
+    /// As these flags say.
+    pub fn of(flags: &Flags) -> Self {
+        Self { instead: instead_of_rbac(flags), beside: beside_rbac(flags), rbac_alone: is_rbac_alone(flags) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +144,24 @@ mod tests {
         assert!(!alone("Node") && !alone("Node,RBAC,Webhook") && !alone("AlwaysAllow") && !alone(""));
         assert!(!is_rbac_alone(&flags(&[("authorization-mode", &["RBAC"]), ("authorization-config", &["/a"])])));
         assert!(!is_rbac_alone(&flags(&[])));
+    }
+
+    #[test]
+    fn who_is_asked_beside_rbac_may_allow_more_and_a_webhook_before_it_deny() {
+        let beside = |modes: &str| beside_rbac(&flags(&[("authorization-mode", &[modes])]));
+        assert_eq!(beside("Node,RBAC"), None);
+        assert_eq!(beside("RBAC"), None);
+        assert_eq!(beside("Node,ABAC"), None);
+        assert_eq!(beside_rbac(&flags(&[])), None);
+        let told = |modes: &str| beside(modes).map(|beside| (beside.who, beside.may_deny)).expect("somebody");
+        assert_eq!(told("Node,ABAC,RBAC"), ("ABAC (--authorization-mode=Node,ABAC,RBAC)".to_owned(), false));
+        assert_eq!(told("RBAC,Webhook"), ("Webhook (--authorization-mode=RBAC,Webhook)".to_owned(), false));
+        assert!(told("Webhook,RBAC").1);
+        // Which those of the file are, and whether RBAC is one, the flags do not tell.
+        let file = beside_rbac(&flags(&[("authorization-mode", &[]), ("authorization-config", &["/etc/authz.yaml"])]));
+        assert!(
+            file.is_some_and(|beside| beside.in_a_file && beside.may_deny && beside.who.contains("/etc/authz.yaml"))
+        );
     }
 
     #[test]

@@ -146,7 +146,9 @@ fn of_own_binding<'a>(world: &World<'a>, binding: &'a Binding, question: &Questi
         Resolved::Unread => return,
     };
     if !counts {
-        if rules::allowing(role, question).is_some() {
+        // A Namespace is asked about in the namespace of its own name: no other one can be taken instead.
+        let itself = !scope.is_empty() && question.resource == "namespaces" && question.group.is_empty();
+        if rules::allowing(role, question).is_some() && !itself {
             let (kind, text) = if scope.is_empty() {
                 (
                     Kind::NeedsClusterScope,
@@ -361,12 +363,14 @@ fn of_foreign_binding<'a>(
     if binding.kind != "ClusterRoleBinding" && (scope.is_empty() || binding.namespace != scope) {
         return;
     }
-    let Some((kind, subject, text)) = binding.subjects.iter().find_map(|subject| {
-        let (kind, text) = resembles(subject, &binding.namespace, user)?;
-        Some((kind, subject, text))
-    }) else {
-        return;
+    // A subject that only has the same short name is the last that is thought of.
+    let like = |namesake: bool| {
+        binding.subjects.iter().filter(|subject| is_namesake(subject, user) == namesake).find_map(|subject| {
+            let (kind, text) = resembles(subject, &binding.namespace, user)?;
+            Some((kind, subject, text))
+        })
     };
+    let Some((kind, subject, text)) = like(false).or_else(|| like(true)) else { return };
     let Resolved::Role(role) = world.resolve(binding) else { return };
     if rules::allowing(role, question).is_none() {
         return;
@@ -409,14 +413,15 @@ pub fn resembles(subject: &Subject, binding_namespace: &str, user: &User) -> Opt
         return near;
     }
     let account = service_account(&user.username);
-    let is_account = |(namespace, name): (&str, &str)| {
-        subject.name == name || subject.name.split_once([':', '/']) == Some((namespace, name))
-    };
+    let is_account = |whole: (&str, &str)| subject.name.split_once([':', '/']) == Some(whole);
     let (crossed, word) = match subject.kind.as_ref() {
         "User" if account.is_some_and(is_account) => (
             true,
             "that is the service account's name, and the subject is a User, not a ServiceAccount with its namespace",
         ),
+        "User" if is_namesake(subject, user) => {
+            (true, "that is a user, who has the short name of the service account, and may well be somebody else")
+        }
         "User" => (user.groups.contains(&subject.name), "that is one of the user's groups, and the subject is a User"),
         "Group"
             if account.is_some_and(|(namespace, _)| subject.name == format!("system:serviceaccount:{namespace}")) =>
@@ -428,11 +433,17 @@ pub fn resembles(subject: &Subject, binding_namespace: &str, user: &User) -> Opt
     (crossed && !subject.name.is_empty()).then(|| (Kind::SubjectKind, word.to_owned()))
 }
 
+/// A user of the short name of the service account that asks: nothing tells that the account was meant, as a person or a
+/// program with a certificate may have that name, too.
+pub fn is_namesake(subject: &Subject, user: &User) -> bool {
+    let account = service_account(&user.username);
+    subject.kind == "User" && account.is_some_and(|(_, name)| subject.name == name)
+}
+
 /// The user's own kind and name that a subject of another spelling or kind stands for.
 pub fn meant<'u>(subject: &Subject, user: &'u User) -> Option<(&'static str, &'u str)> {
     if let Some((namespace, name)) = service_account(&user.username) {
-        let whole = subject.name.split_once([':', '/']) == Some((namespace, name));
-        if subject.kind == "User" && (whole || subject.name == name) {
+        if subject.kind == "User" && subject.name.split_once([':', '/']) == Some((namespace, name)) {
             return Some(("User", user.username.as_str()));
         }
         if subject.kind == "Group" && subject.name == format!("system:serviceaccount:{namespace}") {

@@ -320,6 +320,43 @@ fn names_and_rules_in_another_spelling_are_near() {
     assert_eq!(near::alike("sso:john@corp.com", "sso:jane-corp.com"), None);
 }
 
+#[test]
+fn a_user_of_an_accounts_short_name_is_not_the_account() {
+    let bob = user("system:serviceaccount:ka:bob", &["system:serviceaccounts:ka", "system:authenticated"]);
+    assert_eq!(near::meant(&subject("User", "bob", ""), &bob), None);
+    for spelled in ["ka:bob", "ka/bob"] {
+        assert_eq!(near::meant(&subject("User", spelled, ""), &bob), Some(("User", bob.username.as_str())));
+        assert!(!near::is_namesake(&subject("User", spelled, ""), &bob));
+    }
+    assert!(near::is_namesake(&subject("User", "bob", ""), &bob));
+    assert!(!near::is_namesake(&subject("Group", "bob", ""), &bob));
+    // The one that is spelled out is nearer, wherever it stands.
+    let rbac = world(
+        vec![role("ClusterRole", "", "r", vec![rule(&["list"], &[""], &["pods"], &[])])],
+        vec![binding("", "b", ("ClusterRole", "r"), vec![subject("User", "bob", ""), subject("User", "ka:bob", "")])],
+    );
+    let near = near::near_misses(&World::new(&rbac), &bob, &ask("list", "pods", "ka", ""));
+    assert_eq!(near.len(), 1);
+    assert!(near[0].text.contains("\"ka:bob\""), "{}", near[0].text);
+}
+
+/// `-n` does not change in which namespace a Namespace is: its own name is.
+#[test]
+fn a_right_on_another_namespace_is_not_near() {
+    let rbac = world(
+        vec![role("ClusterRole", "", "all", vec![rule(&["*"], &["*"], &["*"], &[])])],
+        vec![binding("ka", "own", ("ClusterRole", "all"), vec![subject("User", "jane", "")])],
+    );
+    let world = World::new(&rbac);
+    let kinds = |resource: &str, namespace: &str, name: &str| -> Vec<Kind> {
+        let question = ask("delete", resource, namespace, name);
+        near::near_misses(&world, &user("jane", &[]), &question).iter().map(|miss| miss.kind).collect()
+    };
+    assert!(kinds("namespaces", "kb", "kb").is_empty());
+    assert_eq!(kinds("namespaces", "", ""), [Kind::NeedsClusterScope]);
+    assert_eq!(kinds("pods", "kb", "web"), [Kind::WrongNamespace]);
+}
+
 /// kubectl's words for types, of every built-in one: a role that names one grants nothing.
 #[test]
 fn short_and_singular_names_are_near() {

@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
-use regex::Regex;
+use regex::{Captures, Regex};
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-use super::{Recognised, TEXTS, Text, heard, tools};
+use super::{ADMISSION_OTHER, Recognised, TEXTS, Text, heard, tools};
 
 /// Literals shorter than this stand in ordinary lines too often.
 const SHORTEST: usize = 9;
@@ -54,6 +54,7 @@ static DECLARED: &[(&str, &[&str])] = &[
             "error retrieving resource lock",
             "connection reset by peer",
             "http2: client connection lost",
+            "http2: server sent GOAWAY and closed the connection",
             "server gave HTTP response to HTTPS client",
             "first record does not look like a TLS handshake",
             // Behind it "EOF" may stand, which is too short.
@@ -143,7 +144,8 @@ impl Set {
                 let entry = &self.entries[index];
                 let regex = entry.regex.get_or_init(|| Regex::new(entry.text.pattern).expect("constant pattern"));
                 let levels = if entry.server { &logged } else { &stands };
-                let found = levels.iter().find_map(|level| regex.captures(level))?;
+                let fits = |found: &Captures<'_>| *entry.text != ADMISSION_OTHER || !is_of_rights(&found["other"]);
+                let found = levels.iter().find_map(|level| regex.captures_iter(level).find(fits))?;
                 let mut fields = BTreeMap::new();
                 for name in regex.capture_names().flatten() {
                     if let Some(value) = found.name(name).filter(|value| !value.as_str().is_empty()) {
@@ -154,6 +156,25 @@ impl Set {
             })
             .collect()
     }
+}
+
+/// What stands behind "is forbidden:" is a refusal of rights: by an authorizer, or by a plugin or storage that asked one.
+fn is_of_rights(words: &str) -> bool {
+    const BEGINNINGS: &[&str] = &[
+        "User",
+        "user ",
+        "RBAC:",
+        "No policy matched",
+        "no RBAC policy matched",
+        "attempt to grant",
+        "must have cluster-admin privileges",
+        "cannot set an ownerRef",
+        "cannot set blockOwnerDeletion if",
+        "can only create a node CSR",
+        "not permitted to do",
+    ];
+    // A line that was broken may end within such words.
+    BEGINNINGS.iter().any(|beginning| words.starts_with(beginning) || beginning.starts_with(words))
 }
 
 /// How many bytes of each literal the gate looks for; no literal is shorter.
@@ -264,7 +285,7 @@ fn rarity(byte: u8) -> u32 {
 
 /// The text as it stands, and with one layer of quoting after the other taken off.
 pub fn unquoted(line: &str) -> Vec<String> {
-    let mut levels = vec![line.to_owned()];
+    let mut levels = vec![of_cells(line).unwrap_or_else(|| line.to_owned())];
     for _ in 0..DEPTH {
         let last = levels.last().expect("there is always one");
         let entities = without_entities(last);
@@ -278,6 +299,75 @@ pub fn unquoted(line: &str) -> Vec<String> {
         levels.push(next);
     }
     levels
+}
+
+/// The cells of a row of a table that was exported as CSV, which doubles each quote; `None` where the line is no such row,
+/// or holds no doubled quote. A last cell that goes on in the next line has no end.
+fn of_cells(line: &str) -> Option<String> {
+    if !line.contains("\"\"") {
+        return None;
+    }
+    let mut made = String::with_capacity(line.len());
+    let (mut doubled, mut cells) = (false, 0);
+    let mut rest = line.trim();
+    loop {
+        if let Some(quoted) = rest.strip_prefix('"') {
+            rest = quoted;
+            loop {
+                let Some(at) = rest.find('"') else {
+                    made.push_str(rest);
+                    return (doubled && cells > 0).then_some(made);
+                };
+                made.push_str(&rest[..at]);
+                rest = &rest[at + 1..];
+                let Some(more) = rest.strip_prefix('"') else { break };
+                made.push('"');
+                doubled = true;
+                rest = more;
+            }
+        } else {
+            let end = rest.find(',').unwrap_or(rest.len());
+            if rest[..end].contains('"') {
+                return None;
+            }
+            made.push_str(&rest[..end]);
+            rest = &rest[end..];
+        }
+        cells += 1;
+        if rest.is_empty() {
+            return doubled.then_some(made);
+        }
+        rest = rest.strip_prefix(',')?;
+        made.push(',');
+    }
+}
+
+/// The line without the blanks with which a terminal filled the rest of each of its own lines, where it was copied with
+/// them: they stand within words, as often as the line was broken, and each time as many. A blank at which it was broken
+/// makes one more. `None` where that is not so.
+fn unpadded(line: &str) -> Option<String> {
+    static PADDING: LazyLock<Regex> = LazyLock::new(|| Regex::new(" {40,}").expect("constant pattern"));
+    /// What stands between is a line of a terminal, and no column of a table.
+    const NARROW: usize = 60;
+    let line = line.trim_end();
+    let runs: Vec<(usize, usize)> = PADDING.find_iter(line).map(|run| (run.start(), run.end())).collect();
+    let width = runs.iter().map(|(start, end)| end - start).min()?;
+    let even = runs.iter().all(|(start, end)| end - start <= width + 1);
+    let far = runs.windows(2).all(|pair| pair[1].0 - pair[0].1 >= NARROW);
+    if runs.len() < 2 || runs[0].0 == 0 || !even || !far {
+        return None;
+    }
+    let mut made = String::with_capacity(line.len());
+    let mut from = 0;
+    for (start, end) in runs {
+        made.push_str(&line[from..start]);
+        if end - start > width {
+            made.push(' ');
+        }
+        from = end;
+    }
+    made.push_str(&line[from..]);
+    Some(made)
 }
 
 /// The text without HTML's entities, where it came through a page; `None` where it holds none.
@@ -302,8 +392,9 @@ pub fn without_entities(text: &str) -> Option<String> {
     Some(ENTITIES.iter().fold(text.to_owned(), |text, (entity, plain)| text.replace(entity, plain)))
 }
 
-/// The line with plain blanks and quotes, and without the border of a box that a terminal drew around it; `None` where it
-/// has nothing of the kind. Blanks between digits stay: klog fills its columns with them.
+/// The line with plain blanks and quotes, and without the border of a box that a terminal drew around it, or the blanks
+/// with which one filled its lines; `None` where it has nothing of the kind. Blanks between digits stay: klog fills its
+/// columns with them.
 pub fn plain(line: &str) -> Option<String> {
     static LINK: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\[(https?://[^\s\]]+)\]\(https?://[^\s)]+\)").expect("constant pattern"));
@@ -312,10 +403,12 @@ pub fn plain(line: &str) -> Option<String> {
     if !link && !table && !line.contains("  ") && !line.bytes().any(|byte| byte >= 0x80 || byte == b'\t') {
         return None;
     }
+    let padded = unpadded(line);
+    let text = padded.as_deref().unwrap_or(line);
     let drawn = |c: char| ('\u{2500}'..='\u{257f}').contains(&c);
     let border = |c: char| drawn(c) || c.is_whitespace() || table && c == '|';
-    let boxed = table || line.trim().starts_with(drawn) || line.trim().ends_with(drawn);
-    let bare = if boxed { line.trim_matches(border) } else { line };
+    let boxed = table || text.trim().starts_with(drawn) || text.trim().ends_with(drawn);
+    let bare = if boxed { text.trim_matches(border) } else { text };
     let bare = if link { LINK.replace_all(bare, "$1") } else { bare.into() };
     let mut plain = String::with_capacity(bare.len());
     let mut rest = bare.chars().peekable();
@@ -518,6 +611,38 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_in_unknown_words_is_an_admission_plugins_unless_it_is_of_rights() {
+        let other = |line: &str| {
+            let found = set().recognise(line).into_iter().find(|found| found.text == &ADMISSION_OTHER)?;
+            found.fields.get("other").cloned()
+        };
+        // As a real 1.36 server said it.
+        let line = r#"Error from server (Forbidden): error when creating "STDIN": pods "a" is forbidden: no PriorityClass with name nosuch was found"#;
+        assert_eq!(other(line).as_deref(), Some("no PriorityClass with name nosuch was found"));
+        let status = r#"{"message":"persistentvolumeclaims \"v\" is forbidden: only dynamically provisioned pvc can be resized"}"#;
+        assert!(other(status).is_some_and(|words| words.starts_with("only dynamically provisioned pvc")));
+        for line in [
+            r#"pods "a" is forbidden: User "jane" cannot get resource "pods" in API group "" in the namespace "dev""#,
+            r#"{"message":"pods \"a\" is forbidden: User \"jane\" cannot get resource \"pods\" in API group \"\""}"#,
+            r#"pods "a" is forbidden: User "jane" cannot get pods in the namespace "dev""#,
+            r#"roles.rbac.authorization.k8s.io "r" is forbidden: user "jane" (groups=["dev"]) is attempting to grant RBAC permissions not currently held:"#,
+            r#"roles.rbac.authorization.k8s.io "r" is forbidden: attempt to grant extra privileges: []"#,
+            r#"clusterroles.rbac.authorization.k8s.io "r" is forbidden: must have cluster-admin privileges to use the aggregationRule"#,
+            r#"pods "a" is forbidden: cannot set an ownerRef on a resource you can't delete: , <nil>"#,
+            r#"pods "a" is forbidden: No policy matched."#,
+            r#"pods "a" is forbidden: "#,
+            r#"pods "a" is forbidden: Us"#,
+            r#"Access to "this page" is forbidden"#,
+            "forbidden by administrative rules",
+        ] {
+            assert_eq!(other(line), None, "{line}");
+        }
+        // One of each in one text.
+        let both = format!("pods \"b\" is forbidden: User \"jane\" cannot get resource \"pods\"\n{line}");
+        assert!(other(&both).is_some());
+    }
+
+    #[test]
     fn what_came_through_a_page_reads_as_it_was() {
         let page = "secrets &quot;db&quot; is forbidden: User &quot;system:node:a&quot; cannot get resource &quot;secrets&quot; in API group &quot;&quot; in the namespace &quot;shop&quot;: no relationship found between node &#x27;a&#x27; and this object";
         let found = set().recognise(page);
@@ -539,6 +664,54 @@ mod tests {
         }
         for line in ["E1125 13:55:25.123608   32415 authentication.go:75] \"x\"", "f\u{fc}r alle", "| is a pipe"] {
             assert_eq!(plain(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_terminals_padding_is_no_blank() {
+        let pad = " ".repeat(77);
+        let (wide, next) = ("a".repeat(80), "b".repeat(80));
+        let line = format!(
+            "kubelet: I0826 05:35:33.629881    3942 csi_plug{pad}in.go:913] Failed to contact API server when waiting for CSINode publishing: Una{pad}uthorized"
+        );
+        let made = plain(&line).expect("a line with the terminal's blanks");
+        let whole = "csi_plugin.go:913] Failed to contact API server when waiting for CSINode publishing: Unauthorized";
+        assert!(made.ends_with(whole), "{made}");
+        // A line that ended with a word has that blank, too.
+        assert_eq!(plain(&format!("{wide} {pad}{next}{pad}c")), Some(format!("{wide} {next}c")));
+        // Columns are near one another, or of different widths, and one gap alone is no terminal's.
+        for table in [format!("NAME{pad}READY{pad}AGE"), format!("NAME{pad}AGE"), format!("{pad}NAME{pad}AGE")] {
+            assert!(plain(&table).is_some_and(|made| made.contains(" AGE")), "{table}");
+        }
+        assert_eq!(plain(&format!("{wide}{pad}{next}{pad}   c")), Some(format!("{wide} {next} c")));
+    }
+
+    #[test]
+    fn rows_of_an_exported_table_read_as_their_cells() {
+        let row = r#"1700000000000,"E1125 10:00:00.123608   32415 authentication.go:75] ""Unable to authenticate the request"" err=""[invalid bearer token, oidc: verify token: oidc: expected audience \""kubernetes\"" got [\""portal\""]]""""#;
+        // A message that goes on in the next line has no end in this one.
+        for row in [row, row.trim_end_matches('"')] {
+            let found = set().recognise(row);
+            let audience = found.iter().find(|found| found.text == &super::super::AUDIENCE).expect("the audience");
+            assert_eq!(audience.fields["expected"], "\"kubernetes\"");
+            assert_eq!(audience.fields["got"], "[\"portal\"]");
+        }
+        let row = r#"2026-11-25,"level=warning msg=""access denied"" arn=""arn:aws:iam::111122223333:role/dev"" error=""ARN is not mapped""""#;
+        let found = set().recognise(row);
+        let mapped = found.iter().find(|found| found.text == &super::super::IAM_NOT_MAPPED).expect("the refusal");
+        assert_eq!(mapped.fields["arn"], "arn:aws:iam::111122223333:role/dev");
+        let row = r#""pods is forbidden: User ""jane"" cannot list resource ""pods"" in API group """" in the namespace ""dev""",7"#;
+        let refusal = super::super::forbidden(row).expect("the refusal");
+        assert_eq!((refusal.user.as_str(), refusal.question.namespace.as_str()), ("jane", "dev"));
+        // An empty text in quotes is one, wherever it stands.
+        for line in [
+            r#"{"a":"","b":"x"}"#,
+            r#"pods is forbidden: User "a" cannot list resource "pods" in API group "" in the namespace "b""#,
+            r#""a","","c""#,
+            r#""msg" err="" user="a""#,
+            r#""in API group "" at the cluster scope"#,
+        ] {
+            assert_eq!(of_cells(line), None, "{line}");
         }
     }
 

@@ -29,9 +29,13 @@ texts! {
 
     // 401 and 403 at the end of a tool's own sentence.
     /// The API server answered 401.
-    UNAUTHORIZED = "unauthorized-of-tools", r#"[Ff]ailed to (?:create|read|update|delete|patch|get|list) (?:(?:[Dd]aemon[Ss]et|[Ss]tateful[Ss]et|[Ii]ngress|[Cc]onfig[Mm]ap|[Cc]luster[Rr]ole(?:[Bb]inding)?|[Pp]ersistent[Vv]olume(?:[Cc]laim)?)(?: \S+)?|(?:[Dd]eployment|[Rr]eplica[Ss]et|[Cc]ron[Jj]ob|[Nn]etwork[Pp]olicy|[Pp]od) [a-z0-9.-]+/[a-z0-9.-]+)(?: because)?: Unauthorized|[Ff]ailed to delete Job! API error: Unauthorized|\bkubernetes_[a-z0-9_]+\.[^\s:]+: Unauthorized|kubernetes rest client for \w+ of resource: Unauthorized|failed to query with labels: Unauthorized|error retrieving resource lock [\w./-]+: Unauthorized|[Uu]nable to register node \S+ with (?:the )?API server: Unauthorized|error getting ClusterInformation: connection is unauthorized: Unauthorized|failed \(add\): error (?:retrieving|getting) pod(?: \S+)?: Unauthorized|: Unauthorized \(KubeException\)|ApiError: Unauthorized: [^\n]*\(ErrorResponse \{|ApiException when calling kubernetes: \(401\)|Error accessing: https?://[^\s,]+,due to:Unauthorized!|(?:GET|POST|PUT|PATCH|DELETE) /k8s/clusters/[^\s"]+ HTTP/[\d.]+"+ 401\b|(?:^|error: )You must be logged in to the server\s*$|^(?:error: )?server has asked for the client to provide credentials\s*$"#;
+    UNAUTHORIZED = "unauthorized-of-tools", r#"[Ff]ailed to (?:create|read|update|delete|patch|get|list) (?:(?:[Dd]aemon[Ss]et|[Ss]tateful[Ss]et|[Ii]ngress|[Cc]onfig[Mm]ap|[Cc]luster[Rr]ole(?:[Bb]inding)?|[Pp]ersistent[Vv]olume(?:[Cc]laim)?)(?: \S+)?|(?:[Dd]eployment|[Rr]eplica[Ss]et|[Cc]ron[Jj]ob|[Nn]etwork[Pp]olicy|[Pp]od) [a-z0-9.-]+/[a-z0-9.-]+)(?: because)?: Unauthorized|[Ff]ailed to delete Job! API error: Unauthorized|\bkubernetes_[a-z0-9_]+\.[^\s:]+: Unauthorized|kubernetes rest client for \w+ of resource: Unauthorized|failed to query with labels: Unauthorized|error retrieving resource lock [\w./-]+: Unauthorized|[Uu]nable to register node \S+ with (?:the )?API server: Unauthorized|error getting ClusterInformation: connection is unauthorized: Unauthorized|failed \(add\): error (?:retrieving|getting) pod(?: \S+)?: Unauthorized|: Unauthorized \(KubeException\)|ApiError: Unauthorized: [^\n]*\(ErrorResponse \{|ApiException when calling kubernetes: \(401\)|[Ff]ailed to get \w+ from KubernetesUnauthorized|discover server resources for group version \S+: Unauthorized|cache state ?: (?:failed to get server version: )+Unauthorized|(?:GET|POST|PUT|PATCH|DELETE) \\*"https?://[^\s"\\]+/(?:api/v1/(?:namespaces|nodes|pods|services|endpoints|configmaps|secrets|events|persistentvolumes|persistentvolumeclaims|replicationcontrollers|serviceaccounts)\b|apis/[a-z0-9.-]+/v\d)[^\s"\\]*\\*" ?: http error 401|ClientResponseError: 401, message='Unauthorized', url=URL\('https?://[^'\s]+/(?:api/v1/(?:namespaces|nodes|pods|services|endpoints|configmaps|secrets|events|persistentvolumes|persistentvolumeclaims|replicationcontrollers|serviceaccounts)\b|apis/[a-z0-9.-]+/v\d)|Error accessing: https?://[^\s,]+,due to:Unauthorized!|(?:GET|POST|PUT|PATCH|DELETE) /k8s/clusters/[^\s"]+ HTTP/[\d.]+"+ 401\b|(?:^|error: )You must be logged in to the server\s*$|^(?:error: )?server has asked for the client to provide credentials\s*$"#;
+    /// The same in words that others could use as well, or of a request that showed no credential.
+    UNAUTHORIZED_OPEN = "unauthorized-of-whom", r"^\s*Error: Failed to (?:create|read|update|delete|patch) service account: Unauthorized\s*$|Failed to request cluster[ -]info, will try again: \[?Unauthorized";
     /// The API server answered 403, and the client keeps its reason to itself.
-    FORBIDDEN = "forbidden-of-tools", r#"Failure executing: [A-Z]+ at: (?P<url>\S+)\.? Message: Forbidden[!.][^\n]*|(?:WatchConnectionManager|WatcherWebSocketListener)\b[^\n]*Exec Failure: HTTP 403\b|[Ff]ailed to (?:list|watch) \*[\w.]+: Forbidden: \\*"(?P<path>/apis?/[^"\s\\?]*)"#;
+    FORBIDDEN = "forbidden-of-tools", r#"Failure executing: [A-Z]+ at: (?P<url>\S+)\.? Message: Forbidden[!.][^\n]*|(?:WatchConnectionManager|WatcherWebSocketListener)\b[^\n]*Exec Failure: HTTP 403\b|[Ff]ailed to (?:list|watch) \*[\w.]+: Forbidden: \\*"(?P<path>/apis?/[^"\s\\?]*)|: 403 Forbidden \(KubeException\)|ClientResponseError: 403, message='Forbidden', url=URL\('https?://[^'\s]+/(?:api/v1/(?:namespaces|nodes|pods|services|endpoints|configmaps|secrets|events|persistentvolumes|persistentvolumeclaims|replicationcontrollers|serviceaccounts)\b|apis/[a-z0-9.-]+/v\d)"#;
+    /// The same of the official client of Node, whose stack follows.
+    FORBIDDEN_NODE = "forbidden-of-node", r"^\s*Error: Forbidden\s*$";
     /// The same by the first line of Python's client; what follows mostly says more.
     FORBIDDEN_PYTHON = "forbidden-of-python", r"(?i:kubernetes)\.client\.(?:exceptions|rest)\.ApiException: \(403\)";
     /// The authorizer's refusal, whose quotes something took out.
@@ -68,6 +72,8 @@ texts! {
     // Windows, which speaks the user's language behind Go's words.
     /// A connection failed.
     CONNECTEX = "windows-connect", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: )(?:(?:Get|Post) "?[^\s"]+"?: )?dial tcp (?P<address>\S+): connectex: (?P<error>[^\n]+)"#;
+    /// It could not even be begun: the address, or what guards this machine's network, does not fit.
+    SOCKET = "windows-socket", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: )(?:(?:Get|Post) "?[^\s"]+"?: )?dial tcp (?P<address>\S+): socket: (?P<error>An invalid argument was supplied)"#;
     /// A name does not resolve.
     LOOKUP = "windows-lookup", r#"(?:Unable to connect to (?:the server|cluster): |[Cc]luster (?:is )?unreachable: |group list: )(?:(?:Get|Post) "?[^\s"]+"?: )?dial tcp: lookup (?P<host>[^\s:]+): getaddrinfow: (?P<error>[^\n]+)"#;
     /// The plugin's program cannot be started.
@@ -78,10 +84,10 @@ texts! {
     PLUGIN_ABSENT = "old-plugin-absent", r#"getting token: exec: exec: \\*"(?P<command>[^"\s\\]+)\\*": executable file not found|error executing access token command \\*"[^"\\]*\\*": (?:err=)?(?:fork/exec (?P<path>\S+): no such file or directory|exec: [^\n]*executable file not found)"#;
     /// It ended with an error.
     PLUGIN_FAILED = "old-plugin-failed", r#"getting token: exec: exit status (?P<status>\d+)|error executing access token command \\*"(?P<command>[^"\s\\]+)[^"\\]*\\*": (?:err=)?exit status (?P<exit>\d+)"#;
-    /// Nobody typed the code in time.
-    DEVICE_CODE = "device-code-expired", r"retrieving OAuth token: Code Expired";
-    /// kubelogin, before it was renamed, does not reach the issuer.
-    LOGIN_UNREACHABLE = "old-login-unreachable", r#"Could not discovery? the OIDC issuer: Get "?(?P<url>https?://[^"\s]+?)"?: (?P<error>[^\n]+)"#;
+    /// Nobody typed the code in time, or Entra ID gave no token for it.
+    DEVICE_CODE = "device-code-expired", r"retrieving OAuth token: Code Expired|adal/devicetoken: Error while retrieving OAuth token: Unknown Error";
+    /// kubelogin, before it was renamed, does not reach the issuer; nor does the login of Entra ID that takes a code.
+    LOGIN_UNREACHABLE = "old-login-unreachable", r#"(?:Could not discovery? the OIDC issuer|adal/devicetoken: Error occurred while sending request (?:with device code for a token|for Device Authorization Code)): (?:Get|Post) "?(?P<url>https?://[^"\s]+?)"?: (?P<error>[^\n]+)"#;
 
     // The API server's certificate and its connections, in kubectl's words.
     /// An authority of the name that the kubeconfig trusts cannot have signed it.

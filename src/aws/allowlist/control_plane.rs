@@ -47,6 +47,7 @@ pub(super) fn allow(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut 
     if reach.paths.len() < 2 {
         answer.warnings.push("The key set's path is not known from here, or is on another host: it is jwks_uri in the discovery document, and must be open too.".to_owned());
     }
+    other_issuer(evidence, aws, reach, answer);
     good_for(evidence, aws, answer);
     let useless: Vec<&Listed> = present.iter().filter(|listed| useless(listed)).collect();
     drift(reach, &useless, answer);
@@ -67,7 +68,7 @@ fn load_balancer(aws: &Aws, reach: &Reach, answer: &mut Answer) {
     if answer.public_copy {
         return;
     }
-    let balancer = &aws.issuer_balancer;
+    let balancer = reach.balancer(aws);
     answer.load_balancer = balancer.load_balancer.seen().map(|found| {
         let listener =
             balancer.listeners.seen().and_then(|all| all.iter().find(|one| one.port == i32::from(reach.port)));
@@ -152,10 +153,32 @@ fn documents(aws: &Aws, reach: &Reach, door: Option<&Door>, kept: &[IpNet], answ
             Err(why) => answer.closed = Some(why),
         }
     }
-    if let Some(found) = aws.issuer_balancer.load_balancer.seen().filter(|_| by_path && !answer.public_copy)
+    if let Some(found) = reach.balancer(aws).load_balancer.seen().filter(|_| by_path && !answer.public_copy)
         && let Some(why) = &answer.closed
     {
         answer.warnings.push(format!("The port of load balancer {} is not opened here. {why}", found.name));
+    }
+}
+
+/// The issuer that this is about is not the one that the cluster asks, or not the one whose load balancer was looked up.
+fn other_issuer(evidence: &Evidence, aws: &Aws, reach: &Reach, answer: &mut Answer) {
+    if reach.other_host {
+        answer.warnings.push(format!("What stands in front of {} was not looked up: the load balancer that was is that of the token's issuer, which this cluster is not configured for. kaccess allowlist --issuer, with the configured issuer's URL, looks at its own.", reach.host));
+        return;
+    }
+    // An issuer that somebody names is one that they mean, before it is configured too.
+    let of_token = evidence.issuer.target.seen().filter(|target| target.origin == "token");
+    let (Some(target), Some(all), None) =
+        (of_token, aws.identity_providers.seen(), evidence.configured_issuer.as_ref())
+    else {
+        return;
+    };
+    let read: Option<Vec<&str>> =
+        all.configs.iter().map(|config| Some(config.details.seen()?.issuer_url.as_str())).collect();
+    // One that was not read may be the token's.
+    let Some(configured) = read.filter(|all| !all.is_empty()) else { return };
+    if !configured.contains(&target.url.as_str()) {
+        answer.warnings.push(format!("The cluster is configured for {}, and not for {}, which the token names: its control plane never asks that one. For another issuer than the token's: --issuer.", configured.join(", "), target.url));
     }
 }
 

@@ -91,7 +91,7 @@ impl Listed {
 pub fn listed(aws: &Aws, reach: &Reach) -> Vec<Listed> {
     let mut all = by_security_groups(aws, reach);
     all.extend(by_listener_rules(aws, reach));
-    all.extend(by_web_acl(aws));
+    all.extend(by_web_acl(aws, reach));
     all.retain(|listed| listed.range.is_none_or(|range| range.prefix_len() > 0));
     all
 }
@@ -99,7 +99,7 @@ pub fn listed(aws: &Aws, reach: &Reach) -> Vec<Listed> {
 /// What the security groups of the load balancer let in on the issuer's port.
 fn by_security_groups(aws: &Aws, reach: &Reach) -> Vec<Listed> {
     let mut all = Vec::new();
-    let Some(balancer) = aws.issuer_balancer.load_balancer.seen() else { return all };
+    let Some(balancer) = reach.balancer(aws).load_balancer.seen() else { return all };
     for (index, rule) in aws.network.security_group_rules.seen().into_iter().flatten().enumerate() {
         if !reach::admits(rule, &balancer.security_groups, reach.port) {
             continue;
@@ -125,7 +125,7 @@ fn by_security_groups(aws: &Aws, reach: &Reach) -> Vec<Listed> {
 /// are about another host or path.
 fn by_listener_rules(aws: &Aws, reach: &Reach) -> Vec<Listed> {
     let mut all = Vec::new();
-    let rules = aws.issuer_balancer.rules.seen().map(Vec::as_slice).unwrap_or_default();
+    let rules = reach.balancer(aws).rules.seen().map(Vec::as_slice).unwrap_or_default();
     let takers: Vec<&ListenerRule> = reach
         .paths
         .iter()
@@ -148,9 +148,9 @@ fn by_listener_rules(aws: &Aws, reach: &Reach) -> Vec<Listed> {
 }
 
 /// The address sets by which the web ACL lets in.
-fn by_web_acl(aws: &Aws) -> Vec<Listed> {
+fn by_web_acl(aws: &Aws, reach: &Reach) -> Vec<Listed> {
     let mut all = Vec::new();
-    let Some(acl) = aws.issuer_balancer.web_acl.seen() else { return all };
+    let Some(acl) = reach.balancer(aws).web_acl.seen() else { return all };
     for rule in &acl.rules {
         let lets_in = (rule.statement == "ip-set" && rule.action == "allow")
             || (rule.statement == "not-ip-set" && rule.action == "block");

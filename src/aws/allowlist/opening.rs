@@ -10,7 +10,7 @@ use crate::evidence::eks::Aws;
 
 /// The door as it is today; none where the load balancer is not known.
 pub(super) fn door(aws: &Aws, reach: &Reach) -> Option<Door> {
-    let groups = &aws.issuer_balancer.load_balancer.seen()?.security_groups;
+    let groups = &reach.balancer(aws).load_balancer.seen()?.security_groups;
     if groups.is_empty() {
         return Some(Door { open: true, ..Door::default() });
     }
@@ -56,7 +56,7 @@ pub(super) fn only_shared(aws: &Aws, reach: &Reach, groups: &[String]) -> Option
 /// # Errors
 /// Why it cannot be opened by rules that are made here, and what to do by hand.
 pub(super) fn opening(aws: &Aws, reach: &Reach, door: Option<&Door>, kept: &[IpNet]) -> Result<Option<String>, String> {
-    let balancer = &aws.issuer_balancer;
+    let balancer = reach.balancer(aws);
     let (Some(door), Some(found)) = (door, balancer.load_balancer.seen()) else {
         return Err("What stands in front of the issuer is no load balancer that could be read. Where a list guards its port, move the list behind the two paths by hand.".to_owned());
     };

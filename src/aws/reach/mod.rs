@@ -123,6 +123,8 @@ pub struct Reach {
     pub peer: Peer,
     /// The ways of the interfaces, in the mode that uses them.
     pub ways: Vec<Way>,
+    /// The issuer is not the one whose load balancer was looked up: nothing is known of what stands in front of it.
+    pub other_host: bool,
     /// The one of `paths` that the load balancer does not hand on, where a listener rule or a login stops it.
     pub stopped: Option<String>,
     /// Every step, in order.
@@ -138,6 +140,11 @@ impl Reach {
     /// The step of a layer that stops the request, if it does.
     pub fn blocked_at(&self, layer: Layer) -> Option<&Step> {
         self.steps.iter().find(|step| step.layer == layer && step.judged == Passage::Blocks)
+    }
+
+    /// The load balancer in front of the issuer; one of which nothing is known where only another issuer's was looked up.
+    pub fn balancer<'e>(&self, aws: &'e Aws) -> &'e Balancer {
+        if self.other_host { &UNREAD } else { &aws.issuer_balancer }
     }
 
     /// No connection comes about: packets find no way, or are dropped on it.
@@ -159,19 +166,22 @@ pub fn to_issuer(evidence: &Evidence) -> Option<Reach> {
         Some(issuer) => (issuer, "/configuredIssuer"),
         None => (&evidence.issuer, "/issuer"),
     };
+    let other_host = !is_looked_up(evidence);
+    let own: &Balancer = if other_host { &UNREAD } else { &aws.issuer_balancer };
     // A laboratory's address tells nothing; a load balancer that AWS shows before it does.
-    let shown = aws.issuer_balancer.load_balancer.seen().is_some();
+    let shown = own.load_balancer.seen().is_some();
     let target = issuer.target.seen().filter(|target| !target.laboratory || shown)?;
     let url = url::Url::parse(&target.url).ok()?;
     let dns = issuer.dns.seen().filter(|_| !target.laboratory);
     let outside = name::public_answer(aws, dns);
-    let balancer = if outside.is_empty() { &aws.issuer_balancer } else { &UNREAD };
+    let balancer: &Balancer = if outside.is_empty() { own } else { &UNREAD };
     let dns = match dns {
         Some(dns) if outside.is_empty() => addresses::parse(&dns.addresses),
         _ => outside.clone(),
     };
     let goal = Goal { what: "the issuer", balancer, at: "/aws/issuerBalancer", probes: Some((issuer, at)) };
     let mut reach = walk(aws, &goal, &url, paths(issuer, &url), &dns)?;
+    reach.other_host = other_host;
     if let (Some(step), false) = (reach.steps.iter_mut().find(|step| step.layer == Layer::Name), outside.is_empty()) {
         let text: Vec<String> = outside.iter().map(IpAddr::to_string).collect();
         step.text = format!(
@@ -181,6 +191,16 @@ pub fn to_issuer(evidence: &Evidence) -> Option<Reach> {
         step.path = Some(format!("{at}/dns/seen/nameServers"));
     }
     Some(reach)
+}
+
+/// The load balancer that was looked up stands in front of the issuer that the cluster asks. It is looked up by the host of
+/// the token's issuer (or of --issuer); the cluster may be configured for another one.
+pub fn is_looked_up(evidence: &Evidence) -> bool {
+    let place = |issuer: &Issuer| {
+        let url = url::Url::parse(&issuer.target.seen()?.url).ok()?;
+        Some((url.host_str()?.to_owned(), url.port_or_known_default()))
+    };
+    evidence.configured_issuer.as_ref().is_none_or(|configured| place(configured) == place(&evidence.issuer))
 }
 
 /// A load balancer of which nothing is known.
@@ -193,6 +213,10 @@ pub fn to_keys(evidence: &Evidence) -> Option<Reach> {
     let balancer = aws.jwks_balancer.as_ref().filter(|balancer| balancer.load_balancer.seen().is_some())?;
     let issuer = evidence.configured_issuer.as_ref().unwrap_or(&evidence.issuer);
     let url = url::Url::parse(jwks_uri(issuer)?).ok()?;
+    // That load balancer is the one of the token's issuer's keys.
+    if url::Url::parse(jwks_uri(&evidence.issuer)?).ok()?.host_str() != url.host_str() {
+        return None;
+    }
     let goal = Goal { what: "the key set", balancer, at: "/aws/jwksBalancer", probes: None };
     walk(aws, &goal, &url, vec![url.path().to_owned()], &[])
 }
@@ -231,6 +255,7 @@ fn walk(aws: &Aws, goal: &Goal<'_>, url: &url::Url, paths: Vec<String>, dns: &[I
         v6: false,
         peer: Peer::Unpublished,
         ways: Vec::new(),
+        other_host: false,
         stopped: None,
         steps: Vec::new(),
     };

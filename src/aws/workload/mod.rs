@@ -120,8 +120,10 @@ impl<'a> Judgement<'a> {
         if self.annotated().is_some() || injected_irsa {
             self.intended.push(IdentitySource::Irsa);
         }
-        // With an association the webhook injects nothing of IRSA: its chain stands behind no Pod made since.
-        if injected_irsa || (self.annotated().is_some() && !associated) {
+        // With an association the webhook injects nothing of IRSA: its chain stands behind no Pod made since. A Pod with the
+        // variables of Pod Identity had one when it was made, also where the associations may not be listed.
+        let unlisted = self.workload.associations.seen().is_none() && self.workload.pod.seen().is_some();
+        if injected_irsa || (self.annotated().is_some() && !associated && !(unlisted && injected_container)) {
             self.irsa(associated);
         }
         self.agents();

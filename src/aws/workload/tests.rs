@@ -390,6 +390,32 @@ fn an_association_that_was_not_read_leaves_its_role_unknown() {
 }
 
 #[test]
+fn a_pod_with_pod_identitys_variables_misses_none_of_irsas_where_associations_may_not_be_listed() {
+    let env = json!([
+        { "name": "AWS_CONTAINER_CREDENTIALS_FULL_URI", "value": "http://169.254.170.23/v1/credentials" },
+        { "name": "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "value": "/t/token" },
+    ]);
+    let failed = json!({ "kind": "forbidden", "detail": "refused", "needs": "eks:ListPodIdentityAssociations" });
+    let denied = json!({ "startedMs": 0, "tookMs": 0, "failed": failed });
+    let none = at_rest(json!({ "others": [] }));
+    for (env, associations, broken) in [
+        (&env, &denied, false),
+        // There is no association any more: Pods made again get IRSA's.
+        (&env, &none, true),
+        (&json!([]), &denied, true),
+        (&json!([]), &none, true),
+    ] {
+        let container = json!({ "name": "app", "env": env, "mounts": { "/t": "t" } });
+        let mut seen = api(json!([container]), json!([]), json!({}), false);
+        seen.associations = serde_json::from_value(associations.clone()).expect("associations");
+        let judged = Judgement::new(&seen, None);
+        assert_eq!(judged.broken("irsa-injection").is_some(), broken, "{env} {associations}: {:?}", judged.links);
+        let known = judged.effective.why.contains("not known: pod-identity-association");
+        assert_eq!(known, !broken, "{:?}", judged.effective);
+    }
+}
+
+#[test]
 fn windows_has_no_agent_of_pod_identity() {
     for (os, broken) in [("windows", true), ("linux", false)] {
         let mut seen = workload(json!({}), json!([]), json!({}), &[("eks-pod-identity-agent", &[])]);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, OnceCell};
 
 use super::{Method, PATIENCE};
-use crate::apiserver::authz::modes::{self, Instead};
+use crate::apiserver::authz::modes::Authorizers;
 use crate::apiserver::authz::{self, World, is_master, nodes};
 use crate::cli::connect::{A_WAY, Session};
 use crate::collect::access::{attributes, self_review, verdict};
@@ -27,8 +27,8 @@ pub const AT_ONCE: usize = 48;
 #[derive(Default)]
 pub struct Worlds {
     objects: Mutex<Vec<(String, Objects)>>,
-    /// What decides instead of RBAC.
-    instead: OnceCell<Option<Instead>>,
+    /// What the server's flags tell of its authorizers.
+    authorizers: OnceCell<Authorizers>,
 }
 
 /// What was read, or why nothing was.
@@ -53,13 +53,13 @@ impl Worlds {
         read
     }
 
-    /// What decides instead of RBAC, where the server's flags may be read and say so.
-    async fn instead(&self, session: &Session<'_>) -> Option<Instead> {
+    /// Which authorizers there are, where the server's flags may be read and say so.
+    async fn authorizers(&self, session: &Session<'_>) -> Authorizers {
         let ask = || async {
-            let flags = tokio::time::timeout(PATIENCE, session.flags()).await.ok()?.ok()?;
-            modes::instead_of_rbac(&flags)
+            let flags = tokio::time::timeout(PATIENCE, session.flags()).await.ok().and_then(Result::ok);
+            flags.as_ref().map(Authorizers::of).unwrap_or_default()
         };
-        self.instead.get_or_init(ask).await.clone()
+        self.authorizers.get_or_init(ask).await.clone()
     }
 }
 
@@ -73,8 +73,8 @@ pub struct Asker {
     pub acting: Option<Api>,
     reviewing: Option<Api>,
     computed: Option<Arc<Rbac>>,
-    /// What decides instead of RBAC, so that nothing can be computed.
-    instead: Option<Instead>,
+    /// Who decides instead of RBAC or beside it, so that not everything can be computed.
+    authorizers: Authorizers,
 }
 
 impl Asker {
@@ -89,7 +89,7 @@ impl Asker {
             acting: Some(session.acting(Some(&session.resolved.impersonation))?),
             reviewing: None,
             computed: None,
-            instead: None,
+            authorizers: Authorizers::default(),
         })
     }
 
@@ -106,22 +106,7 @@ impl Asker {
         worlds: &Worlds,
     ) -> Result<(Self, Check), Failure> {
         let own = session.own()?;
-        let named = User {
-            username: wanted.user.clone().unwrap_or_default(),
-            groups: wanted.groups.clone(),
-            ..User::default()
-        };
-        // Under impersonation the server gives a service account its groups only where none are given.
-        let subject = if named.groups.is_empty() {
-            authz::with_implicit_groups(&named)
-        } else {
-            let mut subject = named.clone();
-            subject.groups = authz::with_implicit_groups(&User { username: "-".to_owned(), ..named.clone() }).groups;
-            if named.is_anonymous() {
-                subject.groups = named.groups.clone();
-            }
-            subject
-        };
+        let subject = subject_of(wanted);
         let ways = match method {
             Some(method) => vec![method],
             None if subject.username.is_empty() => vec![Method::Review, Method::Impersonation, Method::Computed],
@@ -135,7 +120,7 @@ impl Asker {
                 acting: None,
                 reviewing: None,
                 computed: None,
-                instead: None,
+                authorizers: Authorizers::default(),
             };
             let ready = match way {
                 Method::Review => {
@@ -152,12 +137,9 @@ impl Asker {
                     asker.acting = Some(session.acting(Some(&impersonation))?);
                     Ok(())
                 }
-                Method::Computed => {
-                    asker.method = "computed";
-                    let (read, instead) = tokio::join!(worlds.read(&own, &first.namespace), worlds.instead(session));
-                    asker.instead = instead;
-                    read.map(|rbac| asker.computed = Some(rbac))
-                }
+                Method::Computed => Self::of_objects(session, &own, &subject, &first.namespace, worlds)
+                    .await
+                    .map(|computed| asker = computed),
             };
             let result = match ready {
                 Ok(()) => asker.check(first).await,
@@ -181,6 +163,46 @@ impl Asker {
         Err(failure)
     }
 
+    /// Answers from the RBAC objects.
+    async fn of_objects(
+        session: &Session<'_>,
+        own: &Api,
+        subject: &User,
+        namespace: &str,
+        worlds: &Worlds,
+    ) -> Result<Self, Failure> {
+        let (read, authorizers) = tokio::join!(worlds.read(own, namespace), worlds.authorizers(session));
+        Ok(Self {
+            subject: subject.clone(),
+            method: "computed",
+            acting: None,
+            reviewing: None,
+            computed: Some(read?),
+            authorizers,
+        })
+    }
+
+    /// As [`Self::about`] for many questions: where the first has no answer because an authorizer beside RBAC may give
+    /// it, others still have one.
+    ///
+    /// # Errors
+    /// As [`Self::about`].
+    pub async fn about_many(
+        session: &Session<'_>,
+        wanted: &Impersonation,
+        method: Option<Method>,
+        first: &Question,
+        worlds: &Worlds,
+    ) -> Result<Self, Failure> {
+        match Self::about(session, wanted, method, first, worlds).await {
+            Err(failure) if is_beside(&failure) => {
+                let own = session.own()?;
+                Self::of_objects(session, &own, &subject_of(wanted), &first.namespace, worlds).await
+            }
+            other => other.map(|(asker, _)| asker),
+        }
+    }
+
     /// Puts one question.
     ///
     /// # Errors
@@ -195,7 +217,7 @@ impl Asker {
         let Some(rbac) = &self.computed else {
             return Err(Failure::new(FailureKind::Bug, "a question without a way to put it"));
         };
-        compute(rbac, self.instead.as_ref(), &self.subject, question)
+        compute(rbac, &self.authorizers, &self.subject, question)
     }
 
     /// The same of a question among others: what is computed is computed from what counts in its own namespace.
@@ -207,7 +229,7 @@ impl Asker {
             return self.check(question).await;
         }
         let rbac = worlds.read(api, &question.namespace).await?;
-        compute(&rbac, self.instead.as_ref(), &self.subject, question)
+        compute(&rbac, &self.authorizers, &self.subject, question)
     }
 
     /// Puts many questions, some at a time; answers in order.
@@ -218,6 +240,11 @@ impl Asker {
     /// The RBAC objects, where the question was computed from them.
     pub fn computed(&self) -> Option<&Rbac> {
         self.computed.as_deref()
+    }
+
+    /// Who is asked beside RBAC, so that a list of what RBAC grants is not all.
+    pub fn beside(&self) -> Option<&str> {
+        self.authorizers.beside.as_ref().map(|beside| beside.who.as_str())
     }
 
     /// An answer for the report.
@@ -231,9 +258,35 @@ const UNREAD: &str = "not everything could be read";
 /// The same of a node.
 const NODE: &str = "no role or binding grants it, and the Node authorizer";
 
+/// The same where another authorizer may decide.
+const BESIDE: &str = "RBAC alone does not decide";
+/// Said of a no where it is not known which authorizers there are.
+const UNCOUNTED: &str = "no role or binding grants it; authorizers beside RBAC, if there are any, are not counted";
+
+/// Somebody by name, by groups, or both, with the groups that follow.
+fn subject_of(wanted: &Impersonation) -> User {
+    let named =
+        User { username: wanted.user.clone().unwrap_or_default(), groups: wanted.groups.clone(), ..User::default() };
+    // Under impersonation the server gives a service account its groups only where none are given.
+    if named.groups.is_empty() {
+        return authz::with_implicit_groups(&named);
+    }
+    let mut subject = named.clone();
+    subject.groups = authz::with_implicit_groups(&User { username: "-".to_owned(), ..named.clone() }).groups;
+    if named.is_anonymous() {
+        subject.groups = named.groups;
+    }
+    subject
+}
+
+/// Whether a question could not be computed because another authorizer than RBAC may decide it.
+pub fn is_beside(failure: &Failure) -> bool {
+    failure.kind == FailureKind::Forbidden && failure.detail.contains(BESIDE)
+}
+
 /// Whether it was this very question that could not be computed, so that another may be.
 pub fn is_of_question(failure: &Failure) -> bool {
-    failure.kind == FailureKind::Forbidden && [UNREAD, NODE].iter().any(|words| failure.detail.contains(words))
+    failure.kind == FailureKind::Forbidden && [UNREAD, NODE, BESIDE].iter().any(|words| failure.detail.contains(words))
 }
 
 /// Whether objects that could not be read may hold an answer to this question: those of a namespace say nothing of a
@@ -246,10 +299,11 @@ fn counts(unread: &str, question: &Question) -> bool {
 }
 
 /// The answer of the RBAC objects, where they decide.
-fn compute(rbac: &Rbac, instead: Option<&Instead>, subject: &User, question: &Question) -> Result<Check, Failure> {
+fn compute(rbac: &Rbac, authorizers: &Authorizers, subject: &User, question: &Question) -> Result<Check, Failure> {
     let open = |detail: String| Err(Failure::new(FailureKind::Forbidden, detail));
     // kube-apiserver lets this group through before it asks any authorizer.
-    if let Some(instead) = instead.filter(|_| !is_master(subject)) {
+    let master = is_master(subject);
+    if let Some(instead) = authorizers.instead.as_ref().filter(|_| !master) {
         return open(instead.sentence());
     }
     let decision = World::new(rbac).decide(subject, question);
@@ -260,11 +314,21 @@ fn compute(rbac: &Rbac, instead: Option<&Instead>, subject: &User, question: &Qu
     if !decision.allowed && nodes::is_node(subject) && nodes::might(question) {
         return open(format!("{NODE}, which is asked beside RBAC, may let this node do it"));
     }
+    if let Some(beside) = authorizers.beside.as_ref().filter(|_| !master) {
+        let who = &beside.who;
+        if !decision.allowed {
+            return open(format!("{BESIDE}: no role or binding grants it, and {who} may allow it"));
+        }
+        if beside.may_deny {
+            return open(format!("{BESIDE}: {}, and {who} may deny it", decision.reason));
+        }
+    }
+    let uncounted = !decision.allowed && decision.reason.is_empty() && !authorizers.rbac_alone;
     Ok(Check {
         question: question.clone(),
         allowed: decision.allowed,
         denied: false,
-        reason: decision.reason,
+        reason: if uncounted { UNCOUNTED.to_owned() } else { decision.reason },
         evaluation_error: String::new(),
     })
 }
@@ -287,6 +351,7 @@ pub fn answer(
         near_misses: None,
         manifest: None,
         gives_more: None,
+        rbac_in_doubt: false,
         instead_of_rbac: None,
         evaluation_error: String::new(),
         error: None,
@@ -320,10 +385,14 @@ async fn review(api: &Api, subject: &User, question: &Question) -> Result<Check,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::apiserver::authz::modes::{Beside, Instead};
+    use crate::evidence::access::ResourceRule;
+    use crate::evidence::rbac::{Binding, Role, Subject};
 
     fn ask(subject: &User, instead: Option<&Instead>, resource: &str) -> Result<bool, String> {
+        let authorizers = Authorizers { instead: instead.cloned(), ..Authorizers::default() };
         let question = Question { verb: "delete".to_owned(), resource: resource.to_owned(), ..Question::default() };
-        compute(&Rbac::default(), instead, subject, &question)
+        compute(&Rbac::default(), &authorizers, subject, &question)
             .map(|check| check.allowed)
             .map_err(|failure| failure.detail)
     }
@@ -344,7 +413,8 @@ mod tests {
                 path: path.map(str::to_owned),
                 ..Question::default()
             };
-            compute(&rbac, None, &user("jane", "team"), &question).map(|check| check.allowed).map_err(|failure| {
+            let answer = compute(&rbac, &Authorizers::default(), &user("jane", "team"), &question);
+            answer.map(|check| check.allowed).map_err(|failure| {
                 assert!(is_of_question(&failure), "{failure:?}");
             })
         };
@@ -366,6 +436,59 @@ mod tests {
         assert!(ask(&node, None, "pods").is_err_and(|detail| detail.contains("Node authorizer")));
         assert_eq!(ask(&node, None, "namespaces"), Ok(false));
         assert_eq!(ask(&user("n1", nodes::GROUP), None, "pods"), Ok(false));
+    }
+
+    #[test]
+    fn where_somebody_is_asked_beside_rbac_only_what_rbac_settles_is_computed() {
+        let question = |resource: &str| Question {
+            verb: "delete".to_owned(),
+            resource: resource.to_owned(),
+            ..Question::default()
+        };
+        let texts = |text: &str| vec![text.to_owned()];
+        let rule = ResourceRule {
+            verbs: texts("delete"),
+            api_groups: texts(""),
+            resources: texts("nodes"),
+            ..ResourceRule::default()
+        };
+        let role =
+            Role { kind: "ClusterRole".into(), name: "one".to_owned(), resource_rules: vec![rule], ..Role::default() };
+        let subject = Subject { kind: "Group".into(), name: "team".to_owned(), ..Subject::default() };
+        let binding = Binding {
+            kind: "ClusterRoleBinding".into(),
+            name: "one".to_owned(),
+            role_kind: "ClusterRole".into(),
+            role_name: "one".to_owned(),
+            subjects: vec![subject],
+            ..Binding::default()
+        };
+        let rbac = Rbac { bindings: vec![binding], roles: vec![role], ..Rbac::default() };
+        let told = |authorizers: &Authorizers, group: &str, resource: &str| {
+            compute(&rbac, authorizers, &user("jane", group), &question(resource))
+        };
+        let beside = |may_deny: bool| Authorizers {
+            beside: Some(Beside { who: "ABAC (by its flag)".to_owned(), may_deny, in_a_file: false }),
+            ..Authorizers::default()
+        };
+        let allowed = |answer: Result<Check, Failure>| {
+            answer.map(|check| check.allowed).map_err(|failure| {
+                assert!(is_of_question(&failure) && is_beside(&failure), "{failure:?}");
+                assert!(failure.detail.contains("ABAC (by its flag)"), "{failure:?}");
+            })
+        };
+        // It may allow more; only what comes first can take from what RBAC grants.
+        assert_eq!(allowed(told(&beside(false), "team", "pods")), Err(()));
+        assert_eq!(allowed(told(&beside(false), "team", "nodes")), Ok(true));
+        assert_eq!(allowed(told(&beside(true), "team", "nodes")), Err(()));
+        // Whom no authorizer is asked about.
+        assert_eq!(allowed(told(&beside(true), authz::MASTERS, "pods")), Ok(true));
+        // RBAC alone, and nobody knows.
+        let reason = |authorizers: &Authorizers| told(authorizers, "team", "pods").map(|check| check.reason);
+        let alone = Authorizers { rbac_alone: true, ..Authorizers::default() };
+        assert_eq!(reason(&alone).as_deref(), Ok(""));
+        assert_eq!(reason(&Authorizers::default()).as_deref(), Ok(UNCOUNTED));
+        assert_eq!(allowed(told(&Authorizers::default(), "team", "nodes")), Ok(true));
     }
 
     #[test]

@@ -133,6 +133,19 @@ impl CanIArgs {
         self.why && !self.each_namespace && self.filename.is_none()
     }
 
+    /// Said where `--why` adds nothing: many answers are a line each.
+    fn without_why(&self) -> Option<&'static str> {
+        if !self.why {
+            None
+        } else if self.each_namespace {
+            Some("note: --why says nothing with --each-namespace; ask for one namespace, with -n NAMESPACE --why")
+        } else if self.filename.is_some() {
+            Some("note: --why says nothing with -f; ask one question alone, with --why")
+        } else {
+            None
+        }
+    }
+
     /// What kubectl refuses too.
     fn validate(&self) -> Result<(), Error> {
         let question = self.verb.is_some() && self.resource.is_some();
@@ -156,6 +169,9 @@ impl CanIArgs {
 /// When the question could not be put.
 pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, arguments: &CanIArgs) -> Result<u8, Error> {
     arguments.validate()?;
+    if let Some(text) = arguments.without_why() {
+        note(text);
+    }
     let lines = arguments.filename.as_deref().map(bulk::read).transpose()?;
     let scrubber = Scrubber::default();
     let flags = connection.to_flags(&scrubber).map_err(Error::plain)?;
@@ -350,19 +366,23 @@ async fn one(
     eks: Option<&Eks<'_>>,
 ) -> Result<Told, Unasked> {
     let question = question_of(session, arguments).await?;
-    let (asker, check) = if about_other(flags) {
-        Asker::about(session, &session.resolved.impersonation, arguments.method, &question, &Worlds::default()).await?
-    } else {
-        let asker = Asker::own(session)?;
-        let check = if arguments.each_namespace { None } else { Some(asker.check(&question).await?) };
-        match check {
-            Some(check) => (asker, check),
-            None => return Ok(Told::Answers(bulk::each_namespace(session, &asker, &question).await?)),
-        }
-    };
+    let wanted = &session.resolved.impersonation;
+    let worlds = &Worlds::default();
     if arguments.each_namespace {
+        let asker = if about_other(flags) {
+            Asker::about_many(session, wanted, arguments.method, &question, worlds).await?
+        } else {
+            Asker::own(session)?
+        };
         return Ok(Told::Answers(bulk::each_namespace(session, &asker, &question).await?));
     }
+    let (asker, check) = if about_other(flags) {
+        Asker::about(session, wanted, arguments.method, &question, worlds).await?
+    } else {
+        let asker = Asker::own(session)?;
+        let check = asker.check(&question).await?;
+        (asker, check)
+    };
     let mut answer = asker.answer(&question, Ok(check));
     if arguments.why {
         why::explain(session, &asker, &question, eks, &mut answer).await;
@@ -382,11 +402,11 @@ async fn list(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIAr
     let asker = if about_other(flags) {
         let wanted = &session.resolved.impersonation;
         let method = arguments.method.or(Some(Method::Impersonation));
-        match Asker::about(session, wanted, method, &probe, &Worlds::default()).await {
+        match Asker::about_many(session, wanted, method, &probe, &Worlds::default()).await {
             Err(failure) if failure.kind == FailureKind::Forbidden && arguments.method.is_none() => {
-                Asker::about(session, wanted, Some(Method::Computed), &probe, &Worlds::default()).await?.0
+                Asker::about_many(session, wanted, Some(Method::Computed), &probe, &Worlds::default()).await?
             }
-            other => other?.0,
+            other => other?,
         }
     } else {
         Asker::own(session)?
@@ -395,10 +415,13 @@ async fn list(session: &Session<'_>, flags: &ConnectionFlags, arguments: &CanIAr
         let (rules, errors) = World::new(rbac).rules_for(&asker.subject, &namespace);
         let rules = rules.iter().map(rule_view).collect();
         note("computed from the RBAC objects; other authorizers are not counted");
+        if let Some(who) = asker.beside() {
+            note(&format!("not in the list: what {who} may allow or deny"));
+        }
         for unread in &rbac.unread {
             note(&format!("not read: {unread}"));
         }
-        let incomplete = !errors.is_empty() || !rbac.unread.is_empty();
+        let incomplete = !errors.is_empty() || !rbac.unread.is_empty() || asker.beside().is_some();
         return Ok(Told::List { namespace, rules, incomplete });
     }
     let Some(api) = &asker.acting else {
@@ -478,7 +501,8 @@ async fn fill_matrix(session: &Session<'_>, flags: &ConnectionFlags, arguments: 
     let asker = if about_other(flags) {
         filled.requests += 1;
         let probe = Question { verb: "list".to_owned(), resource: "pods".to_owned(), ..Question::default() };
-        Asker::about(session, &session.resolved.impersonation, arguments.method, &probe, &Worlds::default()).await?.0
+        Asker::about_many(session, &session.resolved.impersonation, arguments.method, &probe, &Worlds::default())
+            .await?
     } else {
         Asker::own(session)?
     };

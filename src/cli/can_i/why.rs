@@ -8,10 +8,11 @@ use futures::future::{Either, select};
 use serde_json::{Value, json};
 
 use super::ask::Asker;
+use crate::apiserver::authz::modes::{Authorizers, Beside};
 use crate::apiserver::authz::near::{self, NearMiss};
 use crate::apiserver::authz::rules::Rule;
 use crate::apiserver::authz::wider::wider;
-use crate::apiserver::authz::{World, is_master, modes, nodes, suggestion};
+use crate::apiserver::authz::{World, is_master, nodes, suggestion};
 use crate::cli::connect::Session;
 use crate::cli::eks::{self, Eks};
 use crate::cli::note;
@@ -19,6 +20,7 @@ use crate::collect::access::{namespace_exists, rules_review};
 use crate::collect::identity::identity;
 use crate::collect::rbac::lists;
 use crate::evidence::access::Question;
+use crate::evidence::rbac::Rbac;
 use crate::render::{access as render, graph};
 use crate::report::access::{AccessAnswer, GrantView, Named, NearMissView, subject_view};
 
@@ -78,7 +80,8 @@ pub async fn explain(
         note(&format!("there is no namespace {name}: nothing can be granted in it before it is made"));
     }
     let policies = aws.map(|aws| eks::part(&aws, &subject, question, answer.allowed)).unwrap_or_default();
-    let instead = flags.and_then(Result::ok).and_then(|flags| modes::instead_of_rbac(&flags));
+    let flags = flags.and_then(Result::ok);
+    let Authorizers { instead, beside, .. } = flags.as_ref().map(Authorizers::of).unwrap_or_default();
     let without_rbac = instead.is_some();
     // kube-apiserver lets this group through before it asks any authorizer, whatever the modes are.
     answer.instead_of_rbac = instead.filter(|_| !is_master(&subject)).map(|instead| instead.sentence());
@@ -157,10 +160,25 @@ pub async fn explain(
     }
     if answer.allowed == Some(false) && answer.overruled().is_none() {
         let world = read.as_ref().ok().map(|rbac| World::new(rbac));
+        if let Some(beside) = beside.filter(|beside| read.as_ref().is_ok_and(|rbac| in_doubt(beside, rbac))) {
+            answer.rbac_in_doubt = true;
+            note(&format!(
+                "whether RBAC is one of {} is not known: there is not one ClusterRoleBinding, and an API server that asks RBAC makes some when it starts",
+                beside.who.trim_end_matches(',')
+            ));
+        }
         let manifest = suggestion::manifest(world.as_ref(), &subject, question);
         answer.gives_more = world.as_ref().and_then(|world| wider(world, question, &manifest));
         answer.manifest = Some(manifest);
     }
+}
+
+/// Whether RBAC may be missing among the authorizers of a file: it makes its default bindings at each start, and there is
+/// none.
+fn in_doubt(beside: &Beside, rbac: &Rbac) -> bool {
+    const KIND: &str = "ClusterRoleBinding";
+    let unread = rbac.unread.iter().any(|unread| unread.starts_with(KIND));
+    beside.in_a_file && !unread && !rbac.bindings.iter().any(|binding| binding.kind == KIND)
 }
 
 /// SelfSubjectRulesReview wants a namespace.
@@ -231,4 +249,27 @@ pub fn paths(answer: &AccessAnswer) -> Vec<graph::Path> {
         paths.push(graph::Path { labels: vec![who, question], broken: answer.allowed != Some(true) });
     }
     paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::rbac::Binding;
+
+    #[test]
+    fn without_one_cluster_role_binding_rbac_may_not_be_asked() {
+        let beside = |in_a_file: bool| Beside { who: "a file".to_owned(), may_deny: true, in_a_file };
+        let binding = |kind: &'static str| Binding { kind: kind.into(), ..Binding::default() };
+        let rbac = |bindings: Vec<Binding>, unread: &[&str]| Rbac {
+            bindings,
+            unread: unread.iter().map(|text| (*text).to_owned()).collect(),
+            ..Rbac::default()
+        };
+        assert!(in_doubt(&beside(true), &rbac(Vec::new(), &[])));
+        assert!(in_doubt(&beside(true), &rbac(vec![binding("RoleBinding")], &[])));
+        // It is asked, may be, or is named by a flag.
+        assert!(!in_doubt(&beside(true), &rbac(vec![binding("ClusterRoleBinding")], &[])));
+        assert!(!in_doubt(&beside(true), &rbac(Vec::new(), &["ClusterRoleBindings: 403 Forbidden"])));
+        assert!(!in_doubt(&beside(false), &rbac(Vec::new(), &[])));
+    }
 }

@@ -156,13 +156,22 @@ pub(super) fn of_issuer(facts: &TokenFacts, configuration: &Configuration) -> Op
             "Take a token of a configured issuer, or add a further entry under jwt: whose issuer.url is exactly {issuer}."
         ),
     };
-    Some(finding(
+    // Which issuers a token webhook knows is not seen here.
+    if configuration.webhook && nearly.is_none() {
+        return None;
+    }
+    let mut found = finding(
         &token_issuer_mismatch::RULE,
         &format!("{why}The API server compares byte by byte, and says nothing of it but \"invalid bearer token\"."),
         "/claims/iss",
         format!("iss: {issuer}"),
         &fix,
-    ))
+    );
+    if configuration.webhook {
+        found.confidence = Confidence::Possible;
+        found.why.push_str(" A token webhook is configured too, and may know the token's issuer.");
+    }
+    Some(found)
 }
 
 /// Of a client certificate.
@@ -187,4 +196,29 @@ pub(super) fn of_certificate(leaf: &CertificateFacts, now: Timestamp) -> Vec<Fin
         ));
     }
     list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::apiserver::configuration::{Issuer, JwtAuthenticator};
+
+    #[test]
+    fn an_issuer_that_is_not_configured_may_be_the_webhooks() {
+        let facts = TokenFacts {
+            kind: TokenKind::Jwt,
+            claims: Some(serde_json::json!({ "iss": "https://sso.example.com" })),
+            ..TokenFacts::default()
+        };
+        let found = |url: &str, webhook: bool| {
+            let issuer = Issuer { url: url.to_owned(), ..Issuer::default() };
+            let jwt = vec![JwtAuthenticator { issuer, ..JwtAuthenticator::default() }];
+            let configuration = Configuration { jwt, jwt_known: true, webhook, ..Configuration::default() };
+            of_issuer(&facts, &configuration).map(|found| found.confidence)
+        };
+        assert_eq!(found("https://k.example.com/staff", false), Some(Confidence::Certain));
+        assert_eq!(found("https://k.example.com/staff", true), None);
+        // So near a miss is one all the same, perhaps.
+        assert_eq!(found("https://sso.example.com/", true), Some(Confidence::Possible));
+    }
 }

@@ -1,5 +1,6 @@
 //! Reads text of any size and encoding in blocks, and gives the lines that may say something to the collector.
 
+use std::borrow::Cow;
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::time::Duration;
@@ -20,6 +21,9 @@ const LINE_LIMIT: usize = 1024 * 1024;
 /// How much of a long line is looked at around a literal, in bytes.
 const BEFORE: usize = 8 * 1024;
 const AFTER: usize = 24 * 1024;
+
+/// How a terminal's sequences begin.
+const ESCAPE: u8 = 0x1b;
 
 /// How long a followed file is left alone at its end.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -215,7 +219,8 @@ impl<'s> Scanner<'s> {
         self.pasted(&text[read..]);
     }
 
-    /// Lines of a short text: one whose words only show when its blanks and quotes are plain is read as well.
+    /// Lines of a short text: one whose words only show when its blanks and quotes are plain, or without what no reader
+    /// sees, is read as well.
     fn pasted(&mut self, text: &[u8]) {
         let mut read = 0;
         let mut start = 0;
@@ -226,7 +231,8 @@ impl<'s> Scanner<'s> {
                 continue;
             }
             let line = strip_control(&String::from_utf8_lossy(bytes));
-            if plain(&line).is_none_or(|made| self.set.next(made.as_bytes(), 0).is_none()) {
+            let made = plain(&line);
+            if self.set.next(made.as_deref().unwrap_or(&line).as_bytes(), 0).is_none() {
                 continue;
             }
             self.cut(&text[read..at]);
@@ -264,6 +270,9 @@ impl<'s> Scanner<'s> {
     }
 
     fn whole_lines(&mut self, text: &[u8], new: &mut Vec<usize>) {
+        // A word in a colour of its own has a terminal's sequences in the midst of what the set looks for.
+        let text = uncoloured(text);
+        let text: &[u8] = &text;
         let mut at = 0;
         let mut counted = 0;
         while let Some(hit) = self.set.next(text, at) {
@@ -302,6 +311,28 @@ impl<'s> Scanner<'s> {
         }
         self.collector.finish(self.lines - self.parts)
     }
+}
+
+/// The text without the sequences that tell a terminal how to draw it.
+fn uncoloured(text: &[u8]) -> Cow<'_, [u8]> {
+    let Some(first) = memchr::memchr(ESCAPE, text) else { return Cow::Borrowed(text) };
+    let mut made = text[..first].to_vec();
+    let mut rest = &text[first..];
+    while let Some(at) = memchr::memchr(ESCAPE, rest) {
+        // One byte is enough where it begins nothing of the kind.
+        let (kept, next) = sequence(&rest[at..]).map_or((at + 1, at + 1), |length| (at, at + length));
+        made.extend_from_slice(&rest[..kept]);
+        rest = &rest[next..];
+    }
+    made.extend_from_slice(rest);
+    Cow::Owned(made)
+}
+
+/// How long the control sequence is (ECMA-48) with which the bytes begin; `None` where they begin with none.
+fn sequence(bytes: &[u8]) -> Option<usize> {
+    let body = bytes.strip_prefix(b"\x1b[")?;
+    let end = body.iter().position(|byte| !(b' '..=b'?').contains(byte))?;
+    (b'@'..=b'~').contains(&body[end]).then_some(end + 3)
 }
 
 fn newlines(text: &[u8]) -> u64 {
@@ -386,6 +417,25 @@ mod tests {
         let scrub = |text: &str, _: usize| text.to_owned();
         let mut scanner = Scanner::new(Collector::new(&scrub)).at_once();
         assert_eq!(scanner.feed(format!("{LINE}\n").as_bytes()), [0]);
+    }
+
+    #[test]
+    fn a_coloured_word_is_read_as_a_plain_one() {
+        let line = "The connection to the server 10.0.0.5:6443 was refused - did you specify the right host or port?";
+        let grep = line.replace("refused", "\u{1b}[01;31m\u{1b}[Krefused\u{1b}[m\u{1b}[K");
+        let words: Vec<String> = line.split(' ').map(|word| format!("\u{1b}[32m{word}\u{1b}[0m")).collect();
+        let long = "calm\n".repeat(SHORT / 5 + 1);
+        for told in [grep, words.join(" ")] {
+            for before in ["", long.as_str()] {
+                let text = format!("{before}{told}\n");
+                let report = explained(&[text.as_bytes()]);
+                assert_eq!(report.matches.len(), 1, "{told}");
+                let found = &report.matches[0];
+                assert_eq!((found.code, found.text.as_str()), ("api-connection-refused", line));
+                assert_eq!(found.line, newlines(before.as_bytes()) + 1);
+            }
+        }
+        assert_eq!(&*uncoloured(b"a\x1bb \x1b[1;3"), b"a\x1bb \x1b[1;3", "what is no whole sequence stays");
     }
 
     #[test]

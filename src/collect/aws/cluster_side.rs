@@ -21,7 +21,7 @@ pub async fn aws_auth(api: &Api, scrubber: &Scrubber) -> Result<AwsAuth, Failure
     let data = map.get("data").and_then(Value::as_object);
     let kept = data.into_iter().flatten().filter_map(|(key, value)| {
         // ARNs and templates look like nothing secret; what is one of this run's secrets goes all the same.
-        Some((key.clone(), scrubber.known_only(value.as_str()?)))
+        Some((key.clone(), scrubber.known_only_as_compared(value.as_str()?)))
     });
     Ok(AwsAuth { data: kept.collect() })
 }

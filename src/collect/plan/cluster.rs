@@ -40,8 +40,12 @@ pub(super) fn access(
     plan: &Plan,
 ) -> Handle<Access> {
     let (who, api, config) = (who.clone(), api.clone(), kubeconfig.clone());
-    let (question, named) =
-        plan.message.as_ref().map(|met| (met.question.clone(), met.user.clone())).unwrap_or_default();
+    // Of several refusals in one message each may be mended by now, or not.
+    let (asked, named): (Vec<Question>, Option<User>) = plan
+        .message
+        .as_ref()
+        .map(|met| (met.question.iter().chain(&met.others).cloned().collect(), met.user.clone()))
+        .unwrap_or_default();
     let needs = async move {
         let api = common(api).await?;
         let resolved: Arc<Resolved> = need(&config).await?;
@@ -58,22 +62,15 @@ pub(super) fn access(
             .seen()
             .zip(named)
             .is_some_and(|(identity, named)| named.username != identity.user.username && !named.is_anonymous());
-        Ok((api, resolved, question.filter(|_| !other)))
+        Ok((api, resolved, if other { Vec::new() } else { asked }))
     };
-    graph.probe(
-        "access",
-        LONG,
-        needs,
-        move |(api, resolved, question): (Api, Arc<Resolved>, Option<Question>)| async move {
-            let mut questions = collect::access::common_questions(&resolved.namespace);
-            if let Some(question) = question {
-                questions.retain(|other| *other != question);
-                questions.insert(0, question);
-            }
-            let access = collect::access::access(&api, &questions, &resolved.namespace).await?;
-            Ok((access, Some(())))
-        },
-    )
+    graph.probe("access", LONG, needs, move |(api, resolved, asked): (Api, Arc<Resolved>, Vec<Question>)| async move {
+        let mut common = collect::access::common_questions(&resolved.namespace);
+        common.retain(|question| !asked.contains(question));
+        let questions: Vec<Question> = asked.into_iter().chain(common).collect();
+        let access = collect::access::access(&api, &questions, &resolved.namespace).await?;
+        Ok((access, Some(())))
+    })
 }
 
 /// The RBAC objects that touch that identity, and whom the message names. Somebody who may not even ask who they are is
@@ -90,10 +87,11 @@ pub(super) fn rbac(
     let needs = async move {
         let known = need(&who).await;
         let reviewing = reviewer.await.give.clone();
-        match (known, reviewing) {
-            (Ok((_, user)), Some(api)) => Ok((api, user, "reviewer")),
-            (Ok((own, user)), None) => Ok((own, user, "self")),
-            (Err(outcome), None) => Err(outcome),
+        let credential = credential.await;
+        let (api, user, read_as) = match (known, reviewing) {
+            (Ok((_, user)), Some(api)) => (api, user, "reviewer"),
+            (Ok((own, user)), None) => (own, user, "self"),
+            (Err(outcome), None) => return Err(outcome),
             (Err(outcome), Some(api)) => {
                 let who = who.await;
                 let Some(failure) = who.observation.failed() else { return Err(outcome) };
@@ -101,17 +99,28 @@ pub(super) fn rbac(
                 let reviewed = reviewed.observation.seen().filter(|review| review.authenticated);
                 let user = match reviewed.and_then(|review| review.user.clone()) {
                     Some(user) => Some(user),
-                    None => certified(failure, credential.await.observation.seen()),
+                    None => certified(failure, credential.observation.seen()),
                 };
-                user.map(|user| (api, user, "reviewer")).ok_or(outcome)
+                let Some(user) = user else { return Err(outcome) };
+                (api, user, "reviewer")
             }
-        }
+        };
+        Ok((api, user, read_as, claimed_groups(credential.observation.seen())))
     };
     let named = plan.message.as_ref().and_then(|met| met.user.clone());
-    graph.probe("rbac", LONG, needs, |(api, user, read_as)| async move {
+    graph.probe("rbac", LONG, needs, |(api, user, read_as, claimed)| async move {
         let named = named.filter(|named| named.username != user.username);
-        Ok((collect::rbac::rbac(&api, &user, named.as_ref(), read_as).await?, Some(())))
+        Ok((collect::rbac::rbac(&api, &user, named.as_ref(), &claimed, read_as).await?, Some(())))
     })
+}
+
+/// The groups that a token claims. An API server that is told no claim for groups reads none of them, and a binding may name
+/// one all the same.
+fn claimed_groups(credential: Option<&Credential>) -> Vec<String> {
+    let claims = credential.and_then(|credential| credential.token.as_ref()?.claims.as_ref());
+    let groups = claims.and_then(|claims| claims.get("groups")?.as_array());
+    let names = groups.into_iter().flatten().filter_map(|group| group.as_str());
+    names.filter(|name| !name.starts_with("system:")).map(str::to_owned).collect()
 }
 
 /// The user of a client certificate, where the refusal of a request names it.

@@ -15,6 +15,7 @@ use super::credential::CredentialProbes;
 use super::graph::{Common, Graph, Handle, SHORT, common, need, not_applicable, offline_skip, skip_of, taken};
 use super::way::{Dns, Tcp, Way, connected, reach, way};
 use crate::apiserver::message;
+use crate::collect::ClientIdentity;
 use crate::collect::apiserver::Api;
 use crate::collect::credential::Obtained;
 use crate::collect::kubeconfig::Resolved;
@@ -115,7 +116,7 @@ impl EndpointProbes {
         let direct = Direct::spawn(graph, &approach, host);
         let api = api(&approach, user, host, scrubber);
         let authenticated = authenticated(graph, &api, user, host);
-        let repeated = repeated(graph, &approach.route, user, &authenticated, host, scrubber);
+        let repeated = repeated(graph, &approach.route, &api, user, &authenticated, host, scrubber);
         Self { approach, plain, secure, names, direct, api, authenticated, repeated }
     }
 
@@ -536,46 +537,74 @@ fn authenticated(graph: &mut Graph, api: &Common<Api>, user: &CredentialProbes, 
     })
 }
 
-/// Behind one address there may be several API servers: each initialises an issuer for itself, and has CA files of its own.
+/// Behind one address there may be several API servers: each initialises an issuer for itself, and has flags, keys and CA
+/// files of its own.
 fn repeated(
     graph: &mut Graph,
     route: &Handle<Route, Way>,
+    api: &Common<Api>,
     user: &CredentialProbes,
     authenticated: &Handle<HttpAnswer>,
     host: &Host,
     scrubber: &Scrubber,
 ) -> Handle<Repeats> {
     let (route, credential, first) = (route.clone(), user.credential.clone(), authenticated.clone());
-    let (host, scrubber) = (host.clone(), scrubber.clone());
+    let (api, host, scrubber) = (api.clone(), host.clone(), scrubber.clone());
     let needs = async move {
         let way: Way = need(&route).await?;
         let obtained: Arc<Obtained> = need(&credential).await?;
         let done = credential.await;
         let token = done.observation.seen().and_then(|credential| credential.token.as_ref());
-        // A certificate is judged once a connection, and this run's requests share one.
+        // A certificate is judged once a connection, and this run's requests share one. An IAM token is judged by what EKS
+        // runs itself, and not by flags that one API server may have otherwise.
         let judged = match token {
-            Some(token) => token.kind == TokenKind::Jwt,
+            Some(token) => token.kind != TokenKind::EksIam,
             None => obtained.client_identity.is_some(),
         };
         if !judged {
-            return Err(not_applicable("the credential is neither a token of an identity provider nor a certificate"));
+            return Err(not_applicable(
+                "the credential is neither a token that each API server judges nor a certificate",
+            ));
         }
-        need::<_, (), _>(&first).await?;
-        Ok((way, obtained))
-    };
-    graph.probe("endpoint-repeated", SHORT, needs, move |(way, obtained): (Way, Arc<Obtained>)| async move {
-        let ask = || async {
-            let wire = way.wire(&host, obtained.client_identity.clone())?;
-            let api = Api::with_credential(wire, &obtained, None, &scrubber)?;
-            api.get("/version", Limits::default()).await
+        // They are made beside the first request with the credential, which needs a new connection too: a way that takes
+        // long is gone once.
+        let ahead = async {
+            let wires = match common::<Api, Repeats>(api).await {
+                Ok(_) => {
+                    let fresh = fresh(&way, obtained.client_identity.as_ref(), &host);
+                    tokio::time::timeout(SHORT, fresh).await.unwrap_or_default()
+                }
+                Err(_) => Vec::new(),
+            };
+            Ok::<Vec<Wire>, Outcome<Repeats>>(wires)
         };
-        let answers = futures::future::join_all((0..REPEATS).map(|_| ask())).await;
+        let (wires, ()) = futures::try_join!(ahead, need::<_, (), Repeats>(&first))?;
+        Ok((wires, obtained))
+    };
+    graph.probe("endpoint-repeated", SHORT, needs, move |(wires, obtained): (Vec<Wire>, Arc<Obtained>)| async move {
+        let (obtained, scrubber) = (&obtained, &scrubber);
+        let ask = |wire: Wire| async move {
+            let api = Api::with_credential(wire, obtained, None, scrubber)?;
+            api.get(VERSION, Limits::default()).await
+        };
+        let answers = futures::future::join_all(wires.into_iter().map(ask)).await;
         let statuses: Vec<u16> = answers.into_iter().filter_map(|answer| Some(answer.ok()?.status.as_u16())).collect();
         if statuses.is_empty() {
             return Err(Failure::new(FailureKind::Closed, "no further connection was answered"));
         }
-        Ok((Repeats { path: "/version".to_owned(), statuses }, Some(())))
+        Ok((Repeats { path: VERSION.to_owned(), statuses }, Some(())))
     })
+}
+
+/// Fresh connections that nothing was sent on yet; one that cannot be made is left out.
+async fn fresh(way: &Way, identity: Option<&ClientIdentity>, host: &Host) -> Vec<Wire> {
+    let connect = || async {
+        let wire = way.wire(host, identity.cloned()).ok()?;
+        wire.connect().await.ok()?;
+        Some(wire)
+    };
+    let wires = futures::future::join_all((0..REPEATS).map(|_| connect())).await;
+    wires.into_iter().flatten().collect()
 }
 
 /// How a connection fails that was not made, or was broken off.

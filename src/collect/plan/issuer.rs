@@ -161,7 +161,7 @@ impl IssuerProbes {
         };
         let jwks = keys("issuer-jwks", OWN_AGENT);
         let jwks_as_control_plane = keys("issuer-jwks-as-control-plane", CONTROL_PLANE_AGENT);
-        let signature = signature(graph, credential, &jwks, &jwks_as_control_plane);
+        let signature = signature(graph, credential, &jwks, &jwks_as_control_plane, plan);
         Self { target, dns, tcp, tls, discovery, discovery_as_control_plane, jwks, jwks_as_control_plane, signature }
     }
 
@@ -220,11 +220,19 @@ fn signature(
     credential: &Handle<Credential, Arc<Obtained>>,
     own: &Handle<Jwks, Arc<Jwks>>,
     disguised: &Handle<Jwks, Arc<Jwks>>,
+    plan: &Plan,
 ) -> Handle<SignatureCheck> {
     let (credential, own, disguised) = (credential.clone(), own.clone(), disguised.clone());
+    let account_keys = plan.account_keys.clone();
     let needs = async move {
         let obtained: Arc<Obtained> = need(&credential).await?;
         let token = obtained.token.clone().ok_or_else(|| not_applicable("the credential is no token"))?;
+        let done = credential.await;
+        let kind = done.observation.seen().and_then(|credential| Some(credential.token.as_ref()?.kind));
+        // A service account's token is verified with the keys that the API server was given, not with an issuer's.
+        if kind == Some(TokenKind::ServiceAccount) && account_keys.is_some() {
+            return Ok((token, Arc::new(Jwks { document: account_keys, ..Jwks::default() })));
+        }
         let own = own.await;
         let set = match own.give.clone().filter(|jwks| jwks.document.is_some()) {
             Some(set) => Some(set),

@@ -414,6 +414,19 @@ async fn a_kept_connection_that_died_is_replaced() {
 }
 
 #[tokio::test]
+async fn a_connection_made_ahead_carries_the_next_request() {
+    let ca = issuer("kubernetes");
+    let (port, connections) = tls_echo(acceptor(&signed(&ca, "localhost", |_| {}), &[], None)).await;
+    let wire = wire_to(&format!("https://localhost:{port}"), |destination| {
+        destination.tls = Some(trusting(&ca.pem()));
+    });
+    wire.connect().await.unwrap();
+    let answer = wire.send(with_bearer("/version"), Limits::default()).await.unwrap();
+    assert!(text(&answer).contains("authorization: Bearer SEKRIT\r\n"));
+    assert_eq!(connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn many_requests_share_few_connections() {
     let (port, connections) = server(echo).await;
     let wire = wire_to(&format!("http://127.0.0.1:{port}"), |_| {});

@@ -223,6 +223,13 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_sees_inside_a_name_keeps_nothing() {
+        let roles = "- rolearn: arn:aws:iam::1111\u{200b}22223333:role/AcmeOps\u{200b}\n";
+        let text = of(json!({ "aws": { "awsAuth": { "seen": { "data": { "mapRoles": roles } } } } })).to_string();
+        assert!(!text.contains("22223333") && !text.contains("Acme"), "{text}");
+    }
+
+    #[test]
     fn patterns_go_on_matching() {
         let new = of(json!({
             "workload": {

@@ -54,8 +54,10 @@ pub(super) static BROKEN_ARN: LazyLock<Regex> = LazyLock::new(|| {
         .expect("constant pattern")
 });
 
-pub(super) static ACCOUNT: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\b(?:arn:\S*?|account )(\d{12})\b|\b(\d{12})\.dkr\.").expect("constant pattern"));
+/// An account, also with something between its digits that nobody sees: that is a mistake that findings are about.
+pub(super) static ACCOUNT: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\b(?:arn:\S*?|account )(\d(?:[^\x00-\x7f]*\d){11})\b|\b(\d{12})\.dkr\.").expect("constant pattern")
+});
 
 pub(super) static LINK: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"\b[a-z][a-z0-9+.-]*://(?:[^\s/@"'\\]*@)?(\[[0-9A-Fa-f:.]+\]|[^\s/:"'?#,\\<>\])}]+)(?::\d+)?(/[^\s"'?#\\<>\])}]*)?"#)

@@ -17,7 +17,8 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#webhook-token-authentication",
     },
     recognises: &[&message::WEBHOOK_FAILED, &message::WEBHOOK_TRANSPORT, &message::WEBHOOK_ANSWER],
-    explains: &["credential-rejected"],
+    // An issuer that is not configured may be the webhook's.
+    explains: &["credential-rejected", "token-issuer-mismatch"],
     check,
 };
 

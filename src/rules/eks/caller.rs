@@ -6,7 +6,7 @@ use crate::aws::identity::{self, Mapped, Mappings, Source, Verdict};
 use crate::evidence::Failure;
 use crate::evidence::credential::{CredentialSource, TokenKind, TokenProblem};
 use crate::evidence::eks::{AccessEntry, Caller};
-use crate::report::{Citation, Confidence, seen};
+use crate::report::{Citation, Confidence, Finding, seen};
 use crate::rules::{Case, Place, Word, clip, plugin};
 
 /// The credential is an IAM token.
@@ -115,9 +115,19 @@ pub fn token_fault(
         let cite = seen(format!("/credential/seen/token/problems/{index}"), problem.detail.clone());
         return Some((confidence, cite, problem.detail.clone()));
     }
-    // A log's line may be about somebody else's token: this one has no such fault.
+    // This token has no such fault: a log's line may be about somebody else's, and a message about an earlier one.
     let (word, named) = texts.iter().find_map(|text| authenticator_word(case, text))?;
-    (word.place != Place::Log || named).then(|| (sure(case, word, named), word.cite(), clip(&word.line, 200)))
+    (word.place != Place::Log || named).then(|| (Confidence::Possible, word.cite(), clip(&word.line, 200)))
+}
+
+/// A finding by a word of the authenticator that can only be about an earlier token than the one in hand: it explains
+/// nothing of what becomes of that one.
+pub fn of_earlier_token(mut finding: Finding) -> Finding {
+    finding.why.push_str(
+        " The token in hand has no such fault: that was said of an earlier one, and says nothing of why this one is refused.",
+    );
+    finding.explains = &[];
+    finding
 }
 
 /// A citation of the caller's ARN.

@@ -101,12 +101,13 @@ pub fn cite_line(entry: &Entry) -> Citation {
 /// The step that gives an entry of aws-auth the ARN which the authenticator compares.
 pub fn correct_line(entry: &Entry, arn: &str) -> Step {
     let name = if entry.username.is_empty() { "NAME" } else { &entry.username };
+    let field = if entry.section == "mapUsers" { "userarn" } else { "rolearn" };
     Step::manifest(
         format!(
             "Have an administrator change that line (kubectl -n kube-system edit configmap aws-auth, {} line {})",
             entry.section, entry.line
         ),
-        format!("- rolearn: {arn}\n  username: {name}\n  groups: {:?}\n", entry.groups),
+        format!("- {field}: {arn}\n  username: {name}\n  groups: {:?}\n", entry.groups),
     )
 }
 

@@ -356,7 +356,7 @@ pub fn own_egress(obstacle: &Obstacle<'_>) -> bool {
 /// The listener lets the two paths through to those on its lists.
 pub fn by_source(case: &Case<'_>) -> bool {
     let (Some(reach), Some(aws)) = (&case.reach, aws(case)) else { return false };
-    let Some(rules) = aws.issuer_balancer.rules.seen() else { return false };
+    let Some(rules) = reach.balancer(aws).rules.seen() else { return false };
     let open = crate::aws::reach::without_sources(rules);
     reach.paths.iter().all(|path| {
         crate::aws::reach::taken(&open, &reach.host, path, &reach.peer)
@@ -431,7 +431,7 @@ pub fn allow_sources(case: &Case<'_>, found: &Obstacle<'_>) -> Step {
     match &found.step.layer {
         Layer::SecurityGroup => {
             let own = aws(case).and_then(|aws| {
-                let groups = &aws.issuer_balancer.load_balancer.seen()?.security_groups;
+                let groups = &reach.balancer(aws).load_balancer.seen()?.security_groups;
                 allowlist::own_groups(aws, reach, groups).into_iter().next()
             });
             let target = own.as_deref().unwrap_or("SG_OF_THE_LOAD_BALANCER");

@@ -1,6 +1,6 @@
 //! No way leads to the API server.
 
-use crate::apiserver::message::{self, heard};
+use crate::apiserver::message::{self, heard, tools};
 use crate::evidence::dns::{Attempt, ConnectOutcome};
 use crate::report::shell::shell;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, probed};
@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
         fix: "Bring the network or VPN up that leads there; correct the address; start the machine behind it. `ip route get ADDRESS` shows the way that is taken.",
         references: "https://kubernetes.io/docs/reference/networking/ports-and-protocols/",
     },
-    recognises: &[&message::CLIENT_UNREACHABLE, &heard::SERVER_ROUTE, &heard::CALL_FAILED],
+    recognises: &[&message::CLIENT_UNREACHABLE, &heard::SERVER_ROUTE, &heard::CALL_FAILED, &tools::SOCKET],
     explains: &[],
     check,
 };

@@ -92,7 +92,8 @@ pub(super) fn next(rule: &Rule, text: &str, fields: &BTreeMap<String, String>) -
             shell!("kubectl create clusterrole {0}-requests --verb={0} --resource=signers.certificates.k8s.io --resource-name={1}", f("verb"), f("signer")),
         )),
         "rbac-no-grant" | "rbac-role-missing" if !f("verb").is_empty() && (!f("resource").is_empty() || !f("path").is_empty()) => {
-            steps.push(Step::command("See who can, and through which binding; have yourself added to that group or binding", shell!("kaccess who-can {}", question(fields))));
+            let whom = if f("user").starts_with("system:serviceaccount:") { "the service account added to that binding" } else { "yourself added to that group or binding" };
+            steps.push(Step::command(format!("See who can, and through which binding; have {whom}"), shell!("kaccess who-can {}", question(fields))));
         }
         "aws-assume-role-denied" if !f("role").is_empty() => steps.push(Step::text(format!(
             "Have the trust policy of {} name {} as its principal, and have that identity allowed sts:AssumeRole on the role; or leave the role out of the user entry.",

@@ -1,7 +1,7 @@
 //! aws-auth that the authenticator drops.
 
 use crate::apiserver::message;
-use crate::aws::identity::{ProblemKind, Source, Verdict};
+use crate::aws::identity::{Mapped, ProblemKind, Source, Verdict};
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, clip, eks};
@@ -68,6 +68,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )
         .step(Step::command("If nobody can get in any more: give an administrator an access entry, which does not depend on aws-auth (in the mode CONFIG_MAP switch to API_AND_CONFIG_MAP first; there is no way back from that)", shell!("aws eks create-access-entry --cluster-name {} --principal-arn ADMIN_ROLE_ARN", eks::cluster(case))))
         .cite_if(eks::refused(case));
+    let section = matches!(found.map(|problem| problem.kind), Some(ProblemKind::NotYaml | ProblemKind::NotAList));
+    // Who is let in by an access entry, or by the other section, misses nothing of it; by the account, they may.
+    let unharmed = case.mapping.as_ref().is_some_and(|verdict| match verdict {
+        Verdict::Mapped(Mapped { source: Source::AccessEntry(_), .. }) => true,
+        Verdict::Mapped(Mapped { source: Source::AwsAuth { .. }, .. }) => section,
+        _ => false,
+    });
+    if case.accepted() && unharmed {
+        finding.severity = Severity::Warning;
+        finding.explains = &[];
+    }
     if found.is_some() {
         finding = finding.cite_if(logged.map(crate::rules::Word::cite));
     }

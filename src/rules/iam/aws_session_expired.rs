@@ -1,6 +1,7 @@
 //! An expired session signed the token.
 
 use crate::apiserver::message;
+use crate::report::shell::shell;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
 use crate::rules::{Case, Page, Rule, clip, eks};
 
@@ -32,7 +33,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         (None, None) => return Vec::new(),
     };
     vec![
-        RULE.finding(confidence, why, first, Step::command("Log in at AWS again, then look whom it takes you for", "aws sso login && aws sts get-caller-identity"))
+        RULE.finding(confidence, why, first, Step::command("Log in at AWS again, then look whom it takes you for", shell!("aws sso login{0} && aws sts get-caller-identity{0}", eks::with_profile(case))))
         .step(Step::text("In a CI job or on an instance: have the credentials renewed (AWS_SESSION_TOKEN in the environment outlives its session)."))
         .cite_if(eks::refused(case)),
     ]

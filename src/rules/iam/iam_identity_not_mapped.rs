@@ -64,10 +64,23 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             entry.principal_arn
         ));
     }
+    let auth = eks::aws_auth(case);
+    let near = auth.as_ref().zip(eks::caller(case)).and_then(|(all, (_, arn))| Some((eks::near_line(all, &arn)?, arn)));
+    let correct = near.as_ref().map(|(near, arn)| eks::correct_line(near.entry, arn));
+    if let Some((near, _)) = &near {
+        why.push_str(&format!(" {} line {} of aws-auth looks like it: {}.", near.entry.section, near.entry.line, near.differs));
+    }
+    let slip = near.as_ref().is_some_and(|(near, _)| near.slip);
+    let (step, second) = match correct {
+        Some(correct) if slip => (correct, None),
+        Some(correct) => (eks::map_caller(case), Some(Step { text: format!("If that line was meant for you: {}", correct.text), ..correct })),
+        None => (eks::map_caller(case), None),
+    };
     let mut finding = RULE
-        .finding(confidence, why, first, eks::map_caller(case))
+        .finding(confidence, why, first, step)
+        .steps(second)
         .steps(earlier.map(|(_, entry, _)| replace_earlier(case, entry)).into_iter().flatten())
-        .step(Step::command("Or take a role that is mapped; see whom the AWS tools take you for (AWS_PROFILE, --profile and --role-arn of the kubeconfig's exec entry decide it)", "aws sts get-caller-identity"))
+        .step(Step::command("Or take a role that is mapped; see whom the AWS tools take you for (AWS_PROFILE, --profile and --role-arn of the kubeconfig's exec entry decide it)", shell!("aws sts get-caller-identity{}", eks::with_profile(case))))
         .cite_if(refused);
     if word.is_some() {
         finding = finding.cite_if(eks::cite_caller(case));
@@ -87,7 +100,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 .step(Step::text(format!("There is an access entry for {namesake}, which has the same name: compare account and path.")));
         }
     }
-    if let Some(all) = eks::aws_auth(case) {
+    if let Some((near, _)) = &near {
+        finding = finding.cite(eks::cite_line(near.entry));
+    }
+    if let Some(all) = &auth {
         finding = finding.cite(seen("/aws/awsAuth/seen/data", match all.entries.len() { 0 => "aws-auth has no entry".to_owned(), 1 => "aws-auth has 1 entry, which is not for you".to_owned(), many => format!("aws-auth has {many} entries, none for you") }));
     } else if let Some(failure) = aws.and_then(|aws| aws.aws_auth.failed()).filter(|failure| failure.kind == FailureKind::NotFound) {
         finding = finding.cite(seen("/aws/awsAuth/failed/detail", failure.detail.clone()));
@@ -121,7 +137,7 @@ const SETTLES: i64 = 600;
 fn not_taken_up(case: &Case<'_>, mapped: &Mapped) -> Option<Finding> {
     let refused = eks::refused(case)?;
     let (word, named) = eks::authenticator_word(case, &message::IAM_NOT_MAPPED)?;
-    let said = said_at(&word.line).filter(|_| named && word.place == Place::Log)?;
+    let said = said_at(&word.line).filter(|_| named && matches!(word.place, Place::Log | Place::Met))?;
     let now = case.server_time().0;
     let ago = now.as_second() - said.as_second();
     if ago > FRESH {

@@ -1,11 +1,13 @@
 //! A used-up IAM token.
 
+use jiff::Timestamp;
+
 use crate::apiserver::message;
 use crate::evidence::credential::CredentialSource;
 use crate::report::shell::shell;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
 use crate::rules::clock::{APART, clocks};
-use crate::rules::{Case, Page, Place, Rule, eks};
+use crate::rules::{Case, Page, Place, Rule, Word, eks};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -31,7 +33,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     // A log's line is about this token only where it has expired.
     let first = match (late, &word) {
         (Some(expires), _) => seen("/credential/seen/token/claims/expires", format!("15 minutes after its time of signing it was {expires}")),
-        (None, Some((word, _))) if word.place != Place::Log => word.cite(),
+        (None, Some((word, _))) if word.place != Place::Log => match case.claim_time("expires") {
+            // Said of a token that had expired, which this one has not.
+            Some(expires) => return vec![earlier(word, expires, refused)],
+            None => word.cite(),
+        },
         _ => return Vec::new(),
     };
     // A clock that agrees with the API server's is not what makes a fresh token old.
@@ -64,4 +70,19 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding.explains = &["credential-rejected"];
     }
     vec![finding]
+}
+
+/// A token had expired when the authenticator said so, and the one in hand has time left.
+fn earlier(word: &Word, expires: Timestamp, refused: Citation) -> Finding {
+    let finding = RULE
+        .finding(
+            Confidence::Possible,
+            "The message that you met says that a token's quarter of an hour was over.",
+            word.cite(),
+            Step::command("If refusals come and go, see what the exec entry runs: a wrapper or a cache around it must not keep a token for longer than 14 minutes", "kubectl config view --minify -o jsonpath='{.users[0].user.exec}'"),
+        )
+        .titled("An earlier IAM token was older than 15 minutes")
+        .cite(seen("/credential/seen/token/claims/expires", format!("the token in hand expires at {expires}")))
+        .cite(refused);
+    eks::of_earlier_token(finding)
 }

@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
@@ -32,7 +32,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let make = if parameter { "Have the token made by the AWS CLI, which adds nothing" } else { "Have the token made by the AWS CLI, which presigns as the authenticator wants it" };
     let finding = RULE.finding(confidence, why, first, Step::command(make, shell!("aws --version; aws eks get-token --cluster-name {}", eks::cluster(case))));
     let finding = if parameter { finding } else { finding.titled("The token holds a presigned URL that the authenticator refuses") };
-    vec![finding.step(Step::text(own_program(&what))).cite_if(eks::refused(case))]
+    let finding = finding.step(Step::text(own_program(&what))).cite_if(eks::refused(case));
+    vec![if confidence == Confidence::Possible { eks::of_earlier_token(finding) } else { finding }]
 }
 
 /// What a program of one's own does otherwise, by what the authenticator says.

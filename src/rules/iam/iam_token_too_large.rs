@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
-use crate::report::{Finding, Severity, Step};
+use crate::report::{Confidence, Finding, Severity, Step};
 use crate::rules::{Case, Page, Rule, eks};
 
 /// The rule.
@@ -25,9 +25,8 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>) -> Vec<Finding> {
     let own = |problem: &TokenProblem| problem.detail.starts_with(TokenProblem::IAM_TOO_LARGE);
     let Some((confidence, first, what)) = eks::token_fault(case, own, RULE.recognises) else { return Vec::new() };
-    vec![
-        RULE.finding(confidence, format!("The authenticator reads no further than 4,096 bytes: {}.", what), first, Step::text("Have the session made with fewer or shorter session tags (in the identity provider that passes them, or in the CI system), and without chained roles."))
-            .step(Step::command("Assume a plain role for the cluster: its session carries no tags that are not transitive", shell!("aws eks get-token --cluster-name {} --role-arn ROLE_ARN", eks::cluster(case))))
-            .cite_if(eks::refused(case)),
-    ]
+    let finding = RULE.finding(confidence, format!("The authenticator reads no further than 4,096 bytes: {}.", what), first, Step::text("Have the session made with fewer or shorter session tags (in the identity provider that passes them, or in the CI system), and without chained roles."))
+        .step(Step::command("Assume a plain role for the cluster: its session carries no tags that are not transitive", shell!("aws eks get-token --cluster-name {} --role-arn ROLE_ARN", eks::cluster(case))))
+        .cite_if(eks::refused(case));
+    vec![if confidence == Confidence::Possible { eks::of_earlier_token(finding) } else { finding }]
 }

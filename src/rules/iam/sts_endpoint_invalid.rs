@@ -6,7 +6,7 @@ use crate::evidence::Failure;
 use crate::evidence::credential::TokenProblem;
 use crate::report::shell::shell;
 use crate::report::{seen, Citation, Confidence, Finding, Severity, Step};
-use crate::rules::{clip, eks, Case, Page, Rule, Word};
+use crate::rules::{clip, eks, Case, Page, Place, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -33,6 +33,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Some((index, &token.problems[index].detail))
     });
     let host = eks::authenticator_word(case, &message::IAM_HOST);
+    // Somebody else's token in a log, and in a message an earlier one.
+    let other = host.as_ref().is_some_and(|(word, _)| is_of_another(case, word));
+    let host = host.filter(|(word, named)| !other || *named || word.place != Place::Log);
     let key = eks::authenticator_word(case, &message::IAM_KEY_UNKNOWN);
     let refused = eks::refused(case);
     if let Some((host, theirs, ours)) = eks::foreign_sts(case).filter(|_| token.is_none()) {
@@ -48,6 +51,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let key_unknown = token.is_none()
         && host.is_none()
         && key.as_ref().map_or(own.is_some(), |(word, _)| word.field("code") != "RegionDisabledException");
+    let earlier = other && token.is_none() && host.is_some();
     let (confidence, first, why) = match (token, host, key, own) {
         (Some((index, detail)), ..) => (
             if refused.is_some() { Confidence::Certain } else { Confidence::Likely },
@@ -55,7 +59,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             format!("The authenticator refuses the token's host: {detail}."),
         ),
         (None, Some((word, named)), ..) => (
-            eks::sure(case, word, named),
+            if other { Confidence::Possible } else { eks::sure(case, word, named) },
             word.cite(),
             "The authenticator does not take the STS endpoint that the token is for.".to_owned(),
         ),
@@ -95,16 +99,33 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             .cite_if(refused),
         ];
     }
-    vec![
-        RULE.finding(
+    let finding = RULE
+        .finding(
             confidence,
             why,
             first,
             Step::command("Sign for the regional endpoint, and for the cluster's region (in the exec entry's env and arguments)", shell!("AWS_STS_REGIONAL_ENDPOINTS=regional aws eks get-token --cluster-name {} --region {}", eks::cluster(case), region)),
         )
         .step(Step::text("Take AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_STS out of the plugin's environment: a private or FIPS host of one's own is not taken."))
-        .cite_if(refused),
-    ]
+        .cite_if(refused);
+    vec![if earlier { eks::of_earlier_token(finding) } else { finding }]
+}
+
+/// What STS says of a signature whose scope is another region than the one that its host takes.
+const SCOPE: &str = "Credential should be scoped to a valid region";
+
+/// The authenticator's word is about a token with another host, or another scope, than the one in hand.
+fn is_of_another(case: &Case<'_>, word: &Word) -> bool {
+    let Some(host) = case.claim_text("host") else { return false };
+    if word.line.contains(SCOPE) {
+        return case.claim_text("region").is_some_and(|scope| identity::region_of_sts(host) == Some(scope));
+    }
+    // What partition that is of does not tell which host the token was for: the global one.
+    if word.line.contains("global endpoint unsupported") {
+        return host != "sts.amazonaws.com";
+    }
+    let said = [word.field("host"), word.field("rest")].into_iter().find(|said| !said.is_empty());
+    said.is_some_and(|said| !said.eq_ignore_ascii_case(host))
 }
 
 /// The token is for the STS of another partition than the cluster's.
@@ -130,7 +151,6 @@ fn foreign(case: &Case<'_>, host: &str, theirs: &str, ours: &str, refused: Optio
 
 /// The token's host is of another region than its signature is scoped to.
 fn scoped_elsewhere(case: &Case<'_>, word: Option<&Word>) -> Option<Finding> {
-    const SCOPE: &str = "Credential should be scoped to a valid region";
     let (host, scope) = (case.claim_text("host")?, case.claim_text("region").filter(|region| !region.is_empty())?);
     let wanted = identity::region_of_sts(host).filter(|wanted| *wanted != scope)?;
     let said = word.filter(|word| word.line.contains(SCOPE));

@@ -1,7 +1,9 @@
 //! A changed authentication configuration is not in force.
 
+use crate::apiserver::authn::Judgement;
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step, seen};
+use crate::evidence::credential::TokenKind;
+use crate::report::{Confidence, Finding, Severity, Step, inferred, seen};
 use crate::rules::{Case, Page, Rule, clip};
 
 /// The rule.
@@ -54,9 +56,146 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if word.is_some() && metrics.is_some() {
         finding = finding.cite(seen("/controlPlane/metrics/seen/reloadFailed", "metrics: the last reload failed"));
     }
-    // Whoever gets in is not kept out by what did not change.
-    if case.accepted() {
-        finding.severity = Severity::Warning;
+    match blame(case) {
+        // The old configuration works, and this credential is refused with either.
+        Blame::None => {
+            finding.severity = Severity::Warning;
+            finding.explains = &[];
+        }
+        Blame::Perhaps => {
+            finding.confidence = Confidence::Likely;
+            finding.explains = &["credential-rejected", "token-issuer-mismatch", "oidc-not-configured"];
+            finding.why.push_str(" Whether the new file would take this token is not known here.");
+        }
+        Blame::Certain => {
+            finding = finding.cite(inferred(GIVEN, "by the file that was handed over this token would be accepted"));
+        }
     }
     vec![finding]
+}
+
+/// Where the file that was handed over stands.
+const GIVEN: &str = "/controlPlane/configuration/seen";
+
+/// Whether it is this file that keeps the credential out.
+enum Blame {
+    None,
+    Perhaps,
+    Certain,
+}
+
+fn blame(case: &Case<'_>) -> Blame {
+    // Whoever gets in is not kept out by what did not change; and the file is about tokens of identity providers.
+    let of_issuer = case.token().is_some_and(|token| token.kind == TokenKind::Jwt) && case.only_certificate().is_none();
+    let expired = case.claim_time("exp").is_some_and(|end| end <= case.server_time().0);
+    if case.accepted() || !of_issuer || expired {
+        return Blame::None;
+    }
+    let given = case.evidence.control_plane.configuration.seen().and_then(|flags| flags.authentication_configuration.as_ref());
+    if given.is_none() || case.configuration.as_ref().is_none_or(|(_, path)| *path != GIVEN) {
+        return Blame::Perhaps;
+    }
+    match case.judgement() {
+        Some(Judgement::Authenticated(_)) => Blame::Certain,
+        Some(Judgement::Rejected { .. }) => Blame::None,
+        Some(Judgement::Undecided { .. }) | None => Blame::Perhaps,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::evidence::Evidence;
+    use crate::report::diagnose;
+    use crate::rules::check_all;
+
+    /// A real server that kept its old configuration, met with other credentials: their TokenReviews are in the words of a
+    /// real server in the same state.
+    fn told(change: impl Fn(&mut Value)) -> Vec<Finding> {
+        let text = include_str!("../../../testdata/cases/authentication-config-not-reloaded/evidence.json");
+        let mut evidence: Value = serde_json::from_str(text).expect("evidence");
+        change(&mut evidence);
+        let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+        diagnose(check_all(&Case::new(&evidence)))
+    }
+
+    fn own(found: &[Finding]) -> (Severity, Confidence, usize) {
+        let finding = found.iter().find(|finding| finding.code == RULE.code).expect("the finding");
+        (finding.severity, finding.confidence, finding.explains.len())
+    }
+
+    const FACT: (Severity, Confidence, usize) = (Severity::Warning, Confidence::Certain, 0);
+
+    fn reviewed(evidence: &mut Value, error: &str) {
+        evidence["controlPlane"]["tokenReview"]["seen"]["error"] = json!(error);
+    }
+
+    #[test]
+    fn a_service_account_that_is_gone_has_nothing_to_do_with_the_file() {
+        let found = told(|evidence| {
+            let token = &mut evidence["credential"]["seen"]["token"];
+            token["kind"] = json!("service-account");
+            token["claims"]["iss"] = json!("https://kubernetes.default.svc");
+            token["claims"]["sub"] = json!("system:serviceaccount:dev:gone");
+            reviewed(evidence, r#"[invalid bearer token, serviceaccounts "gone" not found]"#);
+        });
+        assert_eq!(found[0].code, "service-account-token-revoked");
+        assert_eq!(own(&found), FACT);
+    }
+
+    #[test]
+    fn a_token_that_is_expired_is_so_by_either_file() {
+        let found = told(|evidence| {
+            evidence["credential"]["seen"]["token"]["claims"]["exp"] = json!(1_795_000_000);
+        });
+        assert_eq!(found[0].code, "token-expired");
+        assert_eq!(own(&found), FACT);
+    }
+
+    #[test]
+    fn an_audience_that_the_old_file_does_not_expect_need_not_be_in_the_new_one() {
+        let found = told(|evidence| {
+            reviewed(evidence, r#"[invalid bearer token, oidc: verify token: oidc: expected audience "web" got ["kubernetes"]]"#);
+        });
+        assert_eq!((found[0].code, found[0].explained_by), ("token-audience-mismatch", None));
+        assert_eq!(own(&found).1, Confidence::Likely);
+    }
+
+    /// The line is a real server's, of the saved token's issuer, as it keeps the old configuration because the new one's
+    /// issuer does not come up.
+    #[test]
+    fn an_issuer_that_does_not_come_up_keeps_the_file_out_and_is_the_cause() {
+        let found = told(|evidence| {
+            let line = r#"E1125 17:25:54.714136   31139 oidc.go:433] oidc authenticator: initializing plugin: Get "https://localhost:46031/staff/.well-known/openid-configuration": tls: failed to verify certificate: x509: certificate signed by unknown authority"#;
+            let matches = evidence["controlPlane"]["log"]["seen"]["matches"].as_array_mut().expect("matches");
+            matches.extend(message::recognise(line).into_iter().map(|found| {
+                json!({ "text": found.text.name, "fields": found.fields, "line": line, "lineNumber": 209, "lastLineNumber": 209,
+                    "count": 1, "firstSeen": "11-25 17:25:54.714136", "lastSeen": "11-25 17:25:54.714136" })
+            }));
+        });
+        assert_eq!(found[0].code, "issuer-certificate-untrusted");
+        assert_eq!(own(&found).1, Confidence::Likely);
+        assert!(told(|_| ()).iter().all(|finding| finding.code != "issuer-certificate-untrusted"));
+    }
+
+    #[test]
+    fn the_file_that_was_handed_over_decides() {
+        let with = |audience: &str| {
+            told(|evidence| {
+                let file = json!({ "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration", "jwt": [{
+                    "issuer": { "url": "https://localhost:46031/staff", "audiences": [audience] },
+                    "claimMappings": { "username": { "claim": "email", "prefix": "oidc:" } } }] });
+                evidence["controlPlane"]["configuration"] = json!({ "startedMs": 0, "tookMs": 0,
+                    "seen": { "source": "auth.yaml", "flags": {}, "authenticationConfiguration": file } });
+            })
+        };
+        let takes = with("kubernetes");
+        assert_eq!(takes[0].code, RULE.code);
+        assert_eq!(own(&takes), (Severity::Error, Confidence::Certain, 4));
+        assert_eq!(own(&with("web")), FACT);
+        // Nobody knows the new file.
+        assert_eq!(own(&told(|_| ())), (Severity::Error, Confidence::Likely, 3));
+    }
 }

@@ -2,14 +2,16 @@
 
 use crate::apiserver::configuration::Mapping;
 use crate::apiserver::message::{self, heard, tools};
-use crate::aws::identity::{Mapped, Mode, Source, Verdict};
+use crate::aws::identity::Verdict;
 use crate::evidence::credential::TokenKind;
+use crate::evidence::eks::Update;
 use crate::evidence::identity::ANONYMOUS;
 use crate::evidence::issuer::Jwks;
 use crate::evidence::tls::{TlsFault, TlsFaultKind};
 use crate::evidence::{FailureKind, Issuer, Observation, Outcome};
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, inferred, probed, seen};
+use crate::rules::clock::span;
 use crate::rules::{Case, Page, Rule, clip, eks, front};
 
 /// The rule.
@@ -23,7 +25,7 @@ pub static RULE: Rule = Rule {
         fix: "Have one of the observations made that decide between the candidates; a TokenReview by an admin (kaccess doctor --reviewer-context) is the shortest. Or give it the log: `kaccess doctor --log kube-apiserver.log`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/",
     },
-    recognises: &[&heard::UNAUTHORIZED, &heard::UNAUTHORIZED_LOUD, &heard::AUDIT_FAILED, &heard::REFUSED_LINE, &message::NOBODY_CLAIMED, &heard::NOBODY, &tools::UNAUTHORIZED],
+    recognises: &[&heard::UNAUTHORIZED, &heard::UNAUTHORIZED_LOUD, &heard::AUDIT_FAILED, &heard::REFUSED_LINE, &message::NOBODY_CLAIMED, &heard::NOBODY, &tools::UNAUTHORIZED, &tools::UNAUTHORIZED_OPEN],
     explains: &[],
     check,
 };
@@ -147,10 +149,37 @@ fn candidate(code: &'static str, why: impl Into<String>, decided_by: Step) -> Ca
     Candidate { code, why: why.into(), decided_by }
 }
 
+/// How long ago, in seconds, the caller's access entry was made or changed, where that may not count yet, and where that
+/// stands: EKS promises that it comes, and not when.
+fn young(case: &Case<'_>) -> Option<(i64, String)> {
+    let (mapped, entry) = eks::mapped_entry(case)?;
+    let details = entry?.details.seen()?;
+    let changed = details.created_at.max(details.modified_at)?;
+    let age = case.server_time().0.as_second() - changed.as_second();
+    (0..600).contains(&age).then(|| (age, format!("{}/details/seen", mapped.source.path())))
+}
+
+/// The change of the cluster's authentication mode that is under way, and its place.
+fn changing<'e>(case: &Case<'e>) -> Option<(usize, &'e Update)> {
+    let updates = eks::aws(case)?.updates.seen()?;
+    let under_way = |update: &Update| update.kind == "AuthenticationModeUpdate" && update.status == "InProgress";
+    updates.iter().enumerate().find(|(_, update)| under_way(update))
+}
+
 /// What AWS shows of an IAM token's way.
 fn of_iam(case: &Case<'_>, mut finding: Finding) -> Finding {
     if let Some(Verdict::Mapped(mapped)) = &case.mapping {
         finding.why.push_str(&format!(" It is no missing mapping: {} maps you.", mapped.source.words()));
+        if let Some((age, path)) = young(case) {
+            finding.why.push_str(&format!(" It was made or changed {} ago, and takes a while until it counts.", span(age)));
+            finding.fix.insert(0, Step::command("Wait a minute or two, and look again", "kaccess doctor"));
+            finding = finding.cite(seen(path, format!("made or changed {} ago", span(age))));
+        }
+        if let Some((index, update)) = changing(case) {
+            finding.why.push_str(" EKS is changing the cluster's authentication mode meanwhile: which mappings count is settled when that is done.");
+            finding.fix.insert(0, Step::command("Wait for the change to end, and look again", shell!("aws eks describe-update --name {} --update-id {}", eks::cluster(case), update.id)));
+            finding = finding.cite(seen(format!("/aws/updates/seen/{index}"), format!("update {} ({}) is {}", update.id, update.kind, update.status)));
+        }
         return finding.cite(seen(mapped.source.path(), format!("{} maps you", mapped.source.words())));
     }
     let Some((described, meant)) = eks::other_region(case.evidence) else { return finding };
@@ -294,25 +323,43 @@ fn by_some(case: &Case<'_>) -> Option<Finding> {
     Some(of_several(case, finding))
 }
 
-/// The same client certificate is taken on some connections and answered 401 on others.
+/// The same client certificate or token is taken on some connections and answered 401 on others. Of an identity provider's
+/// token another finding tells.
 fn by_connections(case: &Case<'_>) -> Option<Finding> {
-    let leaf = case.only_certificate()?;
-    let (bad, good) = case.taken_by_some()?;
-    // One that ran out in the midst of the run is another finding.
-    let ends = |end: jiff::Timestamp| end.as_second() <= case.evidence.observed_at.as_second() + 60;
-    if leaf.not_after.is_some_and(ends) {
+    let leaf = case.only_certificate();
+    if leaf.is_none() && case.token()?.kind == TokenKind::Jwt {
         return None;
     }
+    let (bad, good) = case.taken_by_some()?;
+    // One that ran out in the midst of the run is another finding.
+    let end = match leaf {
+        Some(leaf) => leaf.not_after,
+        None => case.claim_time("exp").or(case.evidence.credential.seen().and_then(|credential| credential.announced_expiry)),
+    };
+    if end.is_some_and(|end| end.as_second() <= case.evidence.observed_at.as_second() + 60) {
+        return None;
+    }
+    let (what, short, reason) = if leaf.is_some() {
+        ("client certificate", "certificate", "does not take the certificate: it was started with another --client-ca-file, that file holds other CAs, or its clock is wrong")
+    } else {
+        ("token", "token", "does not know the token: it was started with other flags, keys or another token file, or has not reached what it asks")
+    };
     let statuses = &case.evidence.endpoint.repeated.seen()?.statuses;
     let all = statuses.len();
+    // The reviewer's own request met one of them.
+    let reviewed = case.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
+    let said = reviewed.filter(|error| leaf.is_none() && !error.is_empty()).map(|error| {
+        seen("/controlPlane/tokenReview/seen/error", format!("one of them says in its TokenReview: {}", clip(error, 240)))
+    });
     let finding = RULE
         .finding(
             Confidence::Likely,
-            format!("Of {all} connections to the same address with the same client certificate, {bad} were answered 401 and {good} let in. Most likely several API servers stand behind this address, and one of them does not take the certificate: it was started with another --client-ca-file, that file holds other CAs, or its clock is wrong. kubectl fails now and then."),
-            probed("/endpoint/repeated/seen/statuses", format!("GET /version with the certificate, each time over a new connection: {statuses:?}")),
+            format!("Of {all} connections to the same address with the same {what}, {bad} were answered 401 and {good} let in. Most likely several API servers stand behind this address, and one of them {reason}. kubectl fails now and then."),
+            probed("/endpoint/repeated/seen/statuses", format!("GET /version with the {short}, each time over a new connection: {statuses:?}")),
             see_again(),
         )
-        .titled(format!("The client certificate is rejected by some of the API servers behind this address: {bad} of {all} connections"));
+        .titled(format!("The {what} is rejected by some of the API servers behind this address: {bad} of {all} connections"))
+        .cite_if(said);
     Some(of_several(case, finding))
 }
 
@@ -323,18 +370,24 @@ fn see_again() -> Step {
     )
 }
 
+/// How to find what one API server of several has otherwise than the others.
+pub fn compare_servers() -> [Step; 2] {
+    [
+        Step::command(
+            "Compare what the API servers were started with (as an admin; managed clusters: ask the provider)",
+            "for pod in $(kubectl -n kube-system get pods -l component=kube-apiserver -o name); do echo $pod; kubectl -n kube-system get $pod -o jsonpath='{.spec.containers[0].command}' | tr ',' '\\n' | grep -E 'client-ca|service-account|oidc|authentication|token-auth'; done",
+        ),
+        Step::command(
+            "Compare the files that those flags name, on each control-plane node",
+            "sha256sum /etc/kubernetes/pki/ca.crt /etc/kubernetes/pki/sa.pub",
+        ),
+    ]
+}
+
 /// How to find the one API server of several that refuses.
 fn of_several(case: &Case<'_>, finding: Finding) -> Finding {
     let differing = case.evidence.control_plane.pods.seen().filter(|pods| !pods.differing.is_empty());
-    let mut finding = finding
-        .step(Step::command(
-            "Compare what the API servers were started with (as an admin; managed clusters: ask the provider)",
-            "for pod in $(kubectl -n kube-system get pods -l component=kube-apiserver -o name); do echo $pod; kubectl -n kube-system get $pod -o jsonpath='{.spec.containers[0].command}' | tr ',' '\\n' | grep -E 'client-ca|service-account|oidc|authentication|token-auth'; done",
-        ))
-        .step(Step::command(
-            "Compare the files that those flags name, on each control-plane node",
-            "sha256sum /etc/kubernetes/pki/ca.crt /etc/kubernetes/pki/sa.pub",
-        ));
+    let mut finding = finding.steps(compare_servers());
     if let Some(pods) = differing {
         finding = finding.cite(seen("/controlPlane/pods/seen/differing", format!("flags that differ between the API servers: {}", pods.differing.join(", "))));
     }
@@ -548,7 +601,12 @@ fn candidates(case: &Case<'_>) -> Vec<Candidate> {
     let of_its_kind = match token.kind {
         TokenKind::Jwt => of_issuer(case),
         TokenKind::ServiceAccount => of_account(case),
-        TokenKind::EksIam => of_iam_token(case),
+        TokenKind::EksIam => eks::candidates(case),
+        TokenKind::Bootstrap if case.configuration.as_ref().is_some_and(|(known, _)| known.complete && !known.bootstrap_tokens) => vec![candidate(
+            "bootstrap-token-invalid",
+            "the API server has bootstrap tokens switched off, and its token file or webhook may not know this token",
+            in_words(),
+        )],
         TokenKind::Bootstrap => vec![candidate(
             "bootstrap-token-invalid",
             "its Secret may be gone or past its expiration",
@@ -680,6 +738,13 @@ fn of_issuer(case: &Case<'_>) -> Vec<Candidate> {
             in_words(),
         ),
     ]);
+    if case.authenticator().is_none() && case.configuration.as_ref().is_some_and(|(known, _)| known.webhook) {
+        list.push(candidate(
+            "authentication-webhook-down",
+            format!("the API server's token webhook may be what knows {issuer}, and may not answer"),
+            by_log("the API server's log has lines of webhook.go (\"Failed to make webhook authenticator request\")"),
+        ));
+    }
     list
 }
 
@@ -702,90 +767,6 @@ fn of_account(case: &Case<'_>) -> Vec<Candidate> {
             in_words(),
         ),
     ]
-}
-
-/// What fits the refusal of an IAM token.
-fn of_iam_token(case: &Case<'_>) -> Vec<Candidate> {
-    let mut list = Vec::new();
-    let role = eks::aws(case).and_then(|aws| aws.principal.seen());
-    match &case.mapping {
-        Some(Verdict::Mapped(Mapped { source: Source::AccessEntry(_), .. })) if role.is_none_or(|role| role.created_at.is_none()) => {
-            list.push(Candidate {
-                code: "iam-principal-recreated",
-                why: "the access entry belongs to the role or user that had this ARN when it was made, which may be gone".to_owned(),
-                decided_by: Step::command(
-                    "when the access entry was made, against when the principal was",
-                    shell!("aws eks describe-access-entry --cluster-name {} --principal-arn {} --query accessEntry.createdAt", eks::cluster(case), eks::principal(case)),
-                ),
-            });
-        }
-        Some(Verdict::Mapped(_)) => {}
-        _ => list.extend(no_cluster(case).unwrap_or_else(|| vec![unmapped(case)])),
-    }
-    if let Some((_, meant)) = eks::other_region(case.evidence) {
-        list.push(Candidate {
-            code: "iam-token-wrong-cluster",
-            why: format!("no more than the cluster's name is signed; the one in {meant} may be called otherwise"),
-            decided_by: Step::command("the names of the clusters there", shell!("aws eks list-clusters --region {}", meant)),
-        });
-    }
-    list
-}
-
-/// EKS knows no cluster of the name that was asked for: none of its mappings can be read.
-fn no_cluster(case: &Case<'_>) -> Option<Vec<Candidate>> {
-    let aws = eks::aws(case)?;
-    aws.cluster.failed_as(&[FailureKind::NotFound])?;
-    let target = aws.target.seen().filter(|target| !target.cluster.is_empty())?;
-    let (name, region) = (&target.cluster, &target.region);
-    Some(vec![
-        candidate(
-            "iam-token-wrong-cluster",
-            format!("EKS knows no cluster {name} in {region} and the account that was asked; no more than the name is signed, and the server's cluster may be called otherwise"),
-            Step::command(
-                "the names of the clusters there, and whose the credentials are",
-                shell!("aws eks list-clusters --region {}; aws sts get-caller-identity", region),
-            ),
-        ),
-        candidate(
-            "iam-identity-not-mapped",
-            format!("the server may be a cluster {name} of another account or region, which has to map who signs"),
-            Step::command(
-                "with credentials and region of the server: this shows its endpoint",
-                shell!("aws eks describe-cluster --name {} --region REGION --query cluster.endpoint", name),
-            ),
-        ),
-    ])
-}
-
-/// Nothing may map the caller; what decides it is what could not be read.
-fn unmapped(case: &Case<'_>) -> Candidate {
-    let aws = eks::aws(case);
-    let mode = aws.and_then(Mode::of).map(|(mode, _)| mode);
-    // Entries are looked up for who signs: where nobody is known, they say nothing.
-    let entries = eks::caller(case).is_some() && aws.is_some_and(|aws| aws.access_entries.seen().is_some());
-    let no_entries = mode.is_some_and(|mode| !mode.reads_entries());
-    let auth = aws.is_some_and(|aws| {
-        aws.aws_auth.seen().is_some() || aws.aws_auth.failed_as(&[FailureKind::NotFound]).is_some()
-    });
-    if mode.is_some_and(Mode::reads_config_map) && (entries || no_entries) && !auth {
-        let why = if no_entries {
-            "the IAM principal may have no line in aws-auth, which alone counts in this cluster's mode"
-        } else {
-            "the IAM principal has no access entry, and may have no line in aws-auth"
-        };
-        let read = Step::command("aws-auth, read by somebody with rights", "kubectl -n kube-system get configmap aws-auth -o yaml");
-        return candidate("iam-identity-not-mapped", why, read);
-    }
-    let region = eks::other_region(case.evidence).map(|(_, meant)| shell!(" --region {}", meant)).unwrap_or_default();
-    candidate(
-        "iam-identity-not-mapped",
-        "the IAM principal may have no access entry and no line in aws-auth",
-        Step::command(
-            "the cluster's access entries",
-            shell!("aws eks list-access-entries --cluster-name {}{}", eks::cluster(case), region),
-        ),
-    )
 }
 
 #[cfg(test)]
@@ -833,6 +814,36 @@ mod tests {
         let title = "The client certificate is rejected by some of the API servers behind this address: 2 of 6 connections";
         assert_eq!(found(&[200, 401, 200, 401, 200, 200]), Some((RULE.code, "likely", title.to_owned())));
         assert_eq!(found(&[200; 6]), None);
+    }
+
+    /// Saved runs against one API server, with the answers of further connections as real pairs of servers gave them of which
+    /// one had another key, or no token file.
+    #[test]
+    fn a_token_that_some_connections_do_not_take_is_no_stranger() {
+        let found = |text: &str, statuses: &[u16]| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            let repeats = Repeats { path: "/version".to_owned(), statuses: statuses.to_vec() };
+            evidence.endpoint.repeated.outcome = Outcome::Seen(repeats);
+            diagnose(check_all(&Case::new(&evidence)))
+        };
+        let some = [200, 401, 200, 401, 200, 401];
+        for (text, alone) in [
+            (include_str!("../../../testdata/cases/service-account-foreign-cluster/evidence.json"), "service-account-foreign-cluster"),
+            (include_str!("../../../testdata/cases/static-token-unknown/evidence.json"), "static-token-unknown"),
+            (include_str!("../../../testdata/cases/bootstrap-tokens-off/evidence.json"), "bootstrap-token-invalid"),
+        ] {
+            let both = found(text, &some);
+            assert_eq!((both[0].code, both[0].confidence), (RULE.code, Confidence::Likely));
+            assert!(both[0].title.contains("The token is rejected by some") && both[0].title.contains("3 of 6"), "{}", both[0].title);
+            assert!(both.iter().all(|finding| finding.code != alone), "{alone}");
+            assert_eq!(found(text, &[401; 6])[0].code, alone);
+        }
+        // This run's own requests may all have met the server that takes it.
+        let healthy = include_str!("../../../testdata/cases/service-account/evidence.json");
+        let met = found(healthy, &some);
+        assert_eq!(met[0].code, RULE.code);
+        assert_eq!(met[0].candidates[0].code, "service-account-foreign-cluster");
+        assert!(found(healthy, &[200; 6]).is_empty());
     }
 
     /// A real token, and a configuration that the server did not have: a uid claim that the token lacks, or groups that are

@@ -1,8 +1,10 @@
 //! Several API servers behind one address, and not all take the token.
 
 use crate::apiserver::message;
-use crate::report::{Confidence, Finding, Severity, Step, probed};
-use crate::rules::{Case, Page, Place, Rule};
+use crate::evidence::credential::TokenKind;
+use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::issuer::credential_rejected::compare_servers;
+use crate::rules::{Case, Page, Place, Rule, Word, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -16,27 +18,75 @@ pub static RULE: Rule = Rule {
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
     },
     recognises: &[&message::OIDC_NOT_INITIALIZED],
-    explains: &["credential-rejected", "oidc-not-initialized", "token-key-rotated", "issuer-blocks-control-plane"],
+    // What one server has against a token that another one takes is no fault of the token.
+    explains: &[
+        "credential-rejected", "oidc-not-initialized", "oidc-not-configured", "issuer-blocks-control-plane",
+        "token-issuer-mismatch", "token-audience-mismatch", "token-not-id-token", "token-algorithm-not-allowed",
+        "token-key-rotated", "token-key-foreign", "token-signature-invalid", "username-claim-missing",
+        "username-claim-wrong-type", "email-not-verified", "email-verified-not-boolean", "groups-claim-wrong-type",
+        "required-claim-mismatch", "claim-validation-failed",
+    ],
     check,
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    // A certificate needs no issuer.
-    let repeats = case.evidence.endpoint.repeated.seen().filter(|_| case.only_certificate().is_none());
+    // Nobody needs an issuer for a certificate or another kind of token.
+    let of_issuer = case.token().is_some_and(|token| token.kind == TokenKind::Jwt) && case.only_certificate().is_none();
+    let repeats = case.evidence.endpoint.repeated.seen().filter(|_| of_issuer);
     let (Some(repeats), Some((refused, taken))) = (repeats, case.taken_by_some()) else { return Vec::new() };
     let word = case.said(&message::OIDC_NOT_INITIALIZED).filter(|word| word.place != Place::Model);
     let tried = probed("/endpoint/repeated/seen/statuses", format!("{refused} of {} connections are answered 401, {taken} take the token: {:?}", repeats.statuses.len(), repeats.statuses));
-    vec![
-        RULE.finding(
-            if word.is_some() { Confidence::Certain } else { Confidence::Likely },
-            format!("Of {} connections to the same address with the same token, {refused} were answered 401 and {taken} let in: there are several API servers behind it, and they do not agree about this issuer.", repeats.statuses.len()),
-            tried,
-            Step::command(
-                "Look at each API server by itself: which one could not read the discovery document, and what it met (EKS: the streams kube-apiserver-* of the log group)",
-                "for pod in $(kubectl -n kube-system get pods -l component=kube-apiserver -o name); do echo $pod; kubectl -n kube-system logs $pod | grep 'oidc authenticator' | tail -n 1; done",
-            ),
-        )
-        .step(Step::text("When the cause is gone, the server heals within 10 s; one that was configured otherwise than the others needs the same flags and a restart."))
-        .cite_if(word.map(crate::rules::Word::cite)),
-    ]
+    let mut why = format!("Of {} connections to the same address with the same token, {refused} were answered 401 and {taken} let in: there are several API servers behind it, and they do not agree about this issuer.", repeats.statuses.len());
+    let look = Step::command(
+        "Look at each API server by itself: which one could not read the discovery document, and what it met (EKS: the streams kube-apiserver-* of the log group)",
+        "for pod in $(kubectl -n kube-system get pods -l component=kube-apiserver -o name); do echo $pod; kubectl -n kube-system logs $pod | grep 'oidc authenticator' | tail -n 1; done",
+    );
+    let heal = Step::text("When the cause is gone, the server heals within 10 s; one that was configured otherwise than the others needs the same flags and a restart.");
+    // One that has not come up would say so: this one judges such tokens otherwise than the others.
+    let reviewed = case.evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref());
+    let otherwise = reviewed.filter(|error| {
+        !error.is_empty() && !message::recognise(error).iter().any(|found| *found.text == message::OIDC_NOT_INITIALIZED)
+    });
+    let mut steps: Vec<Step> = Vec::new();
+    if otherwise.is_some() {
+        why.push_str(" One of them says what it has against the token; another one takes the token as it is. So it is no fault of the token alone: the servers were configured differently, or one does not hold what the others do.");
+        steps.extend(compare_servers());
+    }
+    steps.extend([look, heal]);
+    let mut steps = steps.into_iter();
+    let Some(first) = steps.next() else { return Vec::new() };
+    let said = otherwise.map(|error| {
+        seen("/controlPlane/tokenReview/seen/error", format!("one of them says in its TokenReview: {}", clip(error, 240)))
+    });
+    let sure = if word.is_some() { Confidence::Certain } else { Confidence::Likely };
+    vec![RULE.finding(sure, why, tried, first).steps(steps).cite_if(word.map(Word::cite)).cite_if(said)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::apiserver::Repeats;
+    use crate::evidence::{Evidence, Outcome};
+    use crate::report::diagnose;
+    use crate::rules::check_all;
+
+    /// A saved run against one API server that expects another audience, with the answers of further connections as two
+    /// real servers gave them of which one expected the token's.
+    #[test]
+    fn what_one_of_several_servers_has_against_a_token_is_no_fault_of_the_token() {
+        let text = include_str!("../../../testdata/cases/token-audience-mismatch/evidence.json");
+        let found = |statuses: &[u16]| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            let repeats = Repeats { path: "/version".to_owned(), statuses: statuses.to_vec() };
+            evidence.endpoint.repeated.outcome = Outcome::Seen(repeats);
+            diagnose(check_all(&Case::new(&evidence)))
+        };
+        let both = found(&[200, 401, 200, 401, 200, 401]);
+        assert_eq!(both[0].code, RULE.code);
+        let audience = both.iter().find(|finding| finding.code == "token-audience-mismatch").expect("what one says");
+        assert_eq!(audience.explained_by, Some(RULE.code));
+        assert!(both[0].cites.iter().any(|cite| cite.text.contains("expected audience")), "{:?}", both[0].cites);
+        assert!(both[0].fix[0].text.contains("were started with"), "{}", both[0].fix[0].text);
+        assert_eq!(found(&[401; 6])[0].code, "token-audience-mismatch");
+    }
 }

@@ -26,7 +26,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if !matches!(found.reach.mode, Mode::AwsManaged { .. }) || !found.reach.private {
         return Vec::new();
     }
-    let balancer = eks::aws(case).and_then(|aws| aws.issuer_balancer.load_balancer.seen());
+    let balancer = eks::aws(case).and_then(|aws| found.reach.balancer(aws).load_balancer.seen());
     let (probes, at) = case.issuer();
     let first = match balancer {
         Some(balancer) => seen("/aws/issuerBalancer/loadBalancer/seen/scheme", format!("load balancer {} is {}", balancer.name, balancer.scheme)),

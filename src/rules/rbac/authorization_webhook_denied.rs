@@ -8,8 +8,8 @@ use crate::report::{Candidate, Citation, Confidence, Finding, Severity, Step, se
 use crate::rules::rbac::authorization_webhook_down::failed_call;
 use crate::rules::rbac::rbac_default_bindings_removed;
 use crate::rules::refusal::{
-    Culprit, DefaultRefused, culprit, defaults_refused, instead_of_rbac, nothing_here, overruled, sentence,
-    somebody_else,
+    Culprit, DefaultRefused, culprit, defaults_refused, instead_of_rbac, no_binding_at_all, nothing_here, overruled,
+    sentence, somebody_else,
 };
 use crate::rules::{Case, Page, Rule, clip};
 
@@ -55,6 +55,7 @@ fn look(role: &str) -> Step {
 
 /// The same where nothing tells whether an authorizer denies or the default bindings are gone.
 fn either(case: &Case<'_>, refused: &[DefaultRefused], mut finding: Finding) -> Finding {
+    let none = no_binding_at_all(case);
     let mut roles: Vec<&str> = refused.iter().map(|one| one.role).collect();
     roles.sort_unstable();
     roles.dedup();
@@ -65,10 +66,11 @@ fn either(case: &Case<'_>, refused: &[DefaultRefused], mut finding: Finding) -> 
                 "The default bindings {} (or their roles) may all have been deleted, as some hardening does.",
                 roles.join(" and ")
             ),
-            decided_by: look(role),
+            decided_by: if none { authorizers() } else { look(role) },
         });
     }
-    let unknown = case.flag_source("authorization-mode").is_none();
+    // That is the first step already where no binding need be looked for.
+    let unknown = case.flag_source("authorization-mode").is_none() && !none;
     finding
         .titled("Are the default bindings gone, or does another authorizer deny what everybody may who is signed in?")
         .step(Step::text("Where they are gone, have them made again: the API server does so when it starts."))
@@ -88,6 +90,7 @@ fn of_defaults(case: &Case<'_>) -> Option<Finding> {
         return Some(refused.iter().skip(1).fold(finding, |finding, one| finding.cite(one.cite())));
     }
     let grant = refused.iter().find_map(|one| one.grant(case));
+    let none = no_binding_at_all(case);
     let words = match &reason {
         Some(reason) => format!(" It says: {reason}. RBAC never writes such words."),
         None if grant.is_some() => " It gives no reason.".to_owned(),
@@ -95,6 +98,7 @@ fn of_defaults(case: &Case<'_>) -> Option<Finding> {
     };
     let there = match &grant {
         Some((_, grant)) => format!(" {grant}: the binding is there, and RBAC is overruled or not asked."),
+        None if none => " There is not one role binding in the cluster, and an API server that asks RBAC makes the default ones when it starts: RBAC is not asked, or all of them were deleted.".to_owned(),
         None => " Whether that binding is there was not seen.".to_owned(),
     };
     let ask = Step::text(match &reason {
@@ -109,13 +113,15 @@ fn of_defaults(case: &Case<'_>) -> Option<Finding> {
         "The API server does not let {user:?} {what}, which the default binding {role} gives to everybody who is signed in.{words}{there}"
     );
     let mut finding = if reason.is_none() && grant.is_none() {
-        either(case, &refused, RULE.finding(confidence, why, first.cite(), look(first.role)))
+        // A binding of which it was seen that it is not there need not be looked for.
+        let step = if none { authorizers() } else { look(first.role) };
+        either(case, &refused, RULE.finding(confidence, why, first.cite(), step))
     } else {
         let finding = RULE
             .finding(confidence, why, first.cite(), ask)
             .titled("Another authorizer than RBAC denies even what everybody may who is signed in")
             .step(authorizers());
-        if grant.is_none() { finding.step(look(first.role)) } else { finding }
+        if grant.is_none() && !none { finding.step(look(first.role)) } else { finding }
     };
     for one in refused.iter().skip(1) {
         finding = finding.cite(one.cite());
@@ -239,6 +245,24 @@ mod tests {
         assert!(first.starts_with("kubectl get clusterrolebinding system:"), "{:?}", finding.fix);
         let codes: Vec<&str> = finding.candidates.iter().map(|candidate| candidate.code).collect();
         assert_eq!(codes, ["rbac-default-bindings-removed"]);
+    }
+
+    #[test]
+    fn bindings_that_were_seen_not_to_be_there_are_not_looked_for() {
+        use crate::evidence::rbac::Rbac;
+        let text = include_str!("../../../testdata/cases/authorization-webhook-denied-silently/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        // Synthetic: the saved run had no reviewer, who would have read that there is none, as on an API server whose
+        // --authorization-config names no RBAC.
+        evidence.rbac = Observation::at_rest(Outcome::Seen(Rbac::default()));
+        let found = check(&Case::new(&evidence));
+        assert_eq!(found.len(), 1, "{found:?}");
+        let finding = &found[0];
+        assert_eq!(finding.confidence, Confidence::Possible);
+        assert!(finding.why.contains("not one role binding in the cluster"), "{}", finding.why);
+        assert!(!finding.why.contains("was not seen"), "{}", finding.why);
+        let commands: Vec<&str> = finding.fix.iter().flat_map(|step| step.codes()).collect();
+        assert!(commands.len() == 1 && commands[0].starts_with("ps -o args="), "{commands:?}");
     }
 
     #[test]

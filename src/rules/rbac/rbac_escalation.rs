@@ -7,7 +7,7 @@ use regex::Regex;
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::refusal::grant;
-use crate::rules::{Case, Page, Rule, slug};
+use crate::rules::{Case, Page, Rule, clip, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -57,8 +57,34 @@ fn rules(text: &str) -> Option<(Vec<String>, Vec<String>)> {
     Some((resources, paths))
 }
 
+/// Whoever writes a ClusterRole that collects others must hold everything: which rules come in, nobody knows beforehand.
+fn of_aggregation(case: &Case<'_>) -> Option<Finding> {
+    let error = case.evidence.asked.error.as_deref()?;
+    if !error.contains("must have cluster-admin privileges to use the aggregationRule") {
+        return None;
+    }
+    let user = case.evidence.identity.seen().map(|identity| &identity.user);
+    // The group that is asked nothing: the message is somebody else's, or is over.
+    if user.is_some_and(|user| user.groups.iter().any(|group| group == "system:masters")) {
+        return None;
+    }
+    let mut finding = RULE
+        .finding(
+            Confidence::Likely,
+            "Writing ClusterRoles was allowed, but one with an aggregationRule may be written only by who holds every right there is, through RBAC: all verbs on all resources of all API groups, and on all paths. The message does not name who was refused, and whether it would be refused now was not tried.",
+            seen("/asked/error", clip(error, 240)),
+            Step::text("Have a cluster administrator apply the object, or write the rules themselves into it, without an aggregationRule."),
+        )
+        .titled("A ClusterRole with an aggregationRule takes every right there is");
+    finding.explains = &[];
+    if let Some(user) = user {
+        finding = finding.cite(seen("/identity/seen/user/username", format!("signed in as {:?}", user.username)));
+    }
+    Some(finding)
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(word) = case.said(&message::RBAC_ESCALATION) else { return Vec::new() };
+    let Some(word) = case.said(&message::RBAC_ESCALATION) else { return of_aggregation(case).into_iter().collect() };
     let user = word.field("user");
     let identity = case.evidence.identity.seen();
     let own = identity.is_some_and(|identity| identity.user.username == user);
@@ -123,6 +149,22 @@ mod tests {
         // As a message stands that lost its backslashes on the way: better no manifest than a wider one.
         assert_eq!(rules(&odd.replace('\\', "")), None);
         assert_eq!(rules(r#"{APIGroups:[""], Fields:["x"], Verbs:["get"]}"#), None);
+    }
+
+    #[test]
+    fn an_aggregation_rule_that_was_refused_is_told_to_whom_it_may_have_met() {
+        let text = include_str!("../../../testdata/cases/private-zone-visible/evidence.json");
+        let mut evidence: crate::evidence::Evidence = serde_json::from_str(text).expect("evidence");
+        evidence.asked.error = Some(r#"Error from server (Forbidden): clusterroles.rbac.authorization.k8s.io "agg1" is forbidden: must have cluster-admin privileges to use the aggregationRule"#.to_owned());
+        let report = crate::rules::report(&evidence);
+        let codes: Vec<&str> = report.findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes.first(), Some(&RULE.code), "{codes:?}");
+        assert_eq!(report.findings[0].confidence, Confidence::Likely);
+        assert_eq!(report.verdict, crate::report::doctor::Verdict::Problems);
+        // Who may do everything has not met it.
+        let crate::evidence::Outcome::Seen(identity) = &mut evidence.identity.outcome else { panic!("no identity") };
+        identity.user.groups.push("system:masters".to_owned());
+        assert!(check(&Case::new(&evidence)).is_empty());
     }
 
     #[test]

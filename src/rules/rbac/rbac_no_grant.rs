@@ -3,7 +3,7 @@
 use crate::apiserver::authz::near::{self, Kind};
 use crate::apiserver::authz::nodes::is_node;
 use crate::apiserver::authz::wider::wider;
-use crate::apiserver::authz::{self, World, suggestion};
+use crate::apiserver::authz::{self, World, rules, suggestion};
 use crate::apiserver::message::{self, heard, tools};
 use crate::aws::identity::{self, Source, Verdict};
 use crate::evidence::access::{Check, Question};
@@ -12,8 +12,8 @@ use crate::evidence::identity::User;
 use crate::evidence::rbac::{Binding, Rbac};
 use crate::report::shell::{quoted, shell};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::refusal::{can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, policies_elsewhere, sentence, somebody_else, subject, void_bindings};
-use crate::rules::{Case, Page, Place, Rule, clip, eks, slug};
+use crate::rules::refusal::{account_of_webhook, can_i, denied, granted_elsewhere, instead_of_rbac, is_foreign, is_ungranted, named, nothing_granted, nothing_here, policies_elsewhere, sentence, somebody_else, subject, void_bindings};
+use crate::rules::{Case, Page, Place, Rule, clip, eks, reading, slug};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -26,7 +26,7 @@ pub static RULE: Rule = Rule {
         fix: "Bind a role to the user or, better, to one of the groups the server lists, spelled exactly as listed (prefix included); `kaccess can-i VERB TYPE -n NAMESPACE --why` writes the smallest one. `kubectl create rolebinding NAME --clusterrole=view --group=GROUP -n NAMESPACE`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/rbac/",
     },
-    recognises: &[&heard::FORBIDDEN, &heard::FORBIDDEN_OLD, &heard::CLIENT_FORBIDDEN, &heard::SIGNER_REFUSED, &heard::OWNER_REFUSED, &message::KUBELET_FORBIDDEN, &tools::FORBIDDEN, &tools::FORBIDDEN_PYTHON, &tools::FORBIDDEN_BARE, &tools::RBAC_DENY, &tools::SCRAPE_FORBIDDEN],
+    recognises: &[&heard::FORBIDDEN, &heard::FORBIDDEN_OLD, &heard::CLIENT_FORBIDDEN, &heard::SIGNER_REFUSED, &heard::OWNER_REFUSED, &message::KUBELET_FORBIDDEN, &tools::FORBIDDEN, &tools::FORBIDDEN_PYTHON, &tools::FORBIDDEN_NODE, &tools::FORBIDDEN_BARE, &tools::RBAC_DENY, &tools::SCRAPE_FORBIDDEN],
     explains: &[],
     check,
 };
@@ -38,13 +38,22 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(finding) = of_acted_as(case) {
         return vec![finding];
     }
+    if let Some(finding) = of_owner(case) {
+        return vec![finding];
+    }
     if !is_ungranted(case) {
         return Vec::new();
     }
     let finding = match (&case.evidence.asked.question, somebody_else(case)) {
         (Some(question), Some(name)) => of_somebody_else(case, question, &name),
-        (Some(question), None) => of_question(case, question),
-        (None, _) => of_namespace(case),
+        (Some(question), None) => of_question(case, question).map(|finding| waiting(case, question, finding)),
+        (None, _) => of_namespace(case).map(|finding| {
+            let finding = beside_the_message(case, finding);
+            match nothing_granted(case) {
+                Some((index, access)) => waiting(case, &access.checks[index].question, finding),
+                None => finding,
+            }
+        }),
     };
     finding.into_iter().collect()
 }
@@ -155,6 +164,7 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
     if let Some(reason) = &foreign {
         why.push_str(&format!(" Another authorizer than RBAC adds: {reason}. If that one denies outright, no role changes it."));
     }
+    why.push_str(&refused_beside(case, question));
     let mut finding = RULE
         .finding(
             // A question that was really asked and denied is decided.
@@ -186,11 +196,29 @@ fn of_question(case: &Case<'_>, question: &Question) -> Option<Finding> {
         let same = |binding: &Binding| miss.binding.is_some_and(|near| std::ptr::eq(near, binding));
         let at = rbac.bindings.iter().position(same).unwrap_or_default();
         finding.why.push_str(&format!(" Nearly granted: {}.", miss.text));
-        finding = finding
-            .cite(seen(format!("/rbac/seen/bindings/{at}"), miss.text.clone()))
-            .step(Step::text("Or have what the role's rule names corrected to what the server calls it."));
+        finding = finding.cite(seen(format!("/rbac/seen/bindings/{at}"), miss.text.clone()));
+        // Of others' rules a change would be undone.
+        let theirs = miss.role.is_some_and(|role| role.aggregates || role.name.starts_with("system:"));
+        if !theirs {
+            finding = finding.step(Step::text("Or have what the role's rule names corrected to what the server calls it."));
+        }
     }
     Some(finding)
+}
+
+/// What else the message says was refused, and still is.
+fn refused_beside(case: &Case<'_>, question: &Question) -> String {
+    let (Some(error), Some(access)) = (case.evidence.asked.error.as_deref(), case.evidence.access.seen()) else {
+        return String::new();
+    };
+    let refused = |one: &Question| access.checks.iter().any(|check| check.question == *one && !check.allowed);
+    let all = message::refused_questions(error);
+    let others: Vec<String> =
+        all.iter().filter(|one| *one != question && refused(one)).map(Question::sentence).collect();
+    if others.is_empty() {
+        return String::new();
+    }
+    format!(" The message has more that is still refused, and is mended each by itself: {}.", others.join("; "))
 }
 
 /// On EKS: the access policies that the caller has where the question is about, the pointer to them, and how the smallest
@@ -225,6 +253,42 @@ fn by_policy(case: &Case<'_>, question: &Question) -> Option<(String, String, St
         _ => Step::text("Short of AmazonEKSClusterAdminPolicy, which gives everything, no access policy covers what was asked: RBAC is the way."),
     };
     Some((held.join(" and "), format!("{}/policies/seen", mapped.source.path()), step))
+}
+
+/// On EKS: the caller's access policy that gives what is asked, and the pointer to it. The server, which says no, does not act
+/// on it.
+fn not_taken_up(case: &Case<'_>, question: &Question) -> Option<(String, String)> {
+    let entry = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
+    // Whom somebody acts as does not get the policies of who signs.
+    if entry.is_some_and(|user| user.impersonate.is_some()) {
+        return None;
+    }
+    let (mapped, entry) = eks::mapped_entry(case)?;
+    let gives = |policy: &AssociatedPolicy| {
+        identity::in_scope(policy, &question.namespace)
+            && identity::policy_rules(policy.name()).is_some_and(|role| rules::allowing(&role, question).is_some())
+    };
+    let (index, policy) = entry?.policies.seen()?.iter().enumerate().find(|(_, policy)| gives(policy))?;
+    let held = format!("{} for {}", policy.name(), policy.place());
+    Some((held, format!("{}/policies/seen/{index}", mapped.source.path())))
+}
+
+/// Another grant is not what is missing first, where an access policy gives what is asked and does not count yet.
+fn waiting(case: &Case<'_>, question: &Question, mut finding: Finding) -> Finding {
+    let Some((held, at)) = not_taken_up(case, question) else { return finding };
+    finding.confidence = finding.confidence.max(Confidence::Likely);
+    finding.why.push_str(&format!(" Your access entry has {held}, which gives that by EKS' own list, and the API server does not act on it. A change of an access entry takes a while until it counts; how long ago this one was made was not looked at."));
+    let list = match eks::mapped_entry(case).and_then(|(_, entry)| entry) {
+        Some(entry) => Step::command(
+            "See since when the policy is associated (associatedAt): if that is minutes ago, wait, and look again before anything else is granted",
+            shell!("aws eks list-associated-access-policies --cluster-name {} --principal-arn {}", eks::cluster(case), entry.principal_arn),
+        ),
+        None => return finding,
+    };
+    finding.fix.insert(0, list);
+    finding
+        .titled("Signed in, and what your access policy gives does not count (yet)")
+        .cite(seen(at, format!("the access entry has {held}")))
 }
 
 /// The message is the refusal of the one as whom the request acts, and the API server does not let it be asked who that is.
@@ -299,7 +363,68 @@ fn of_somebody_else(case: &Case<'_>, question: &Question, name: &str) -> Option<
             .step(Step::text(format!("Or run kaccess doctor with the credential of {name:?}.")))
         }
     };
-    Some(finding.cite(seen("/identity/seen/user/username", format!("signed in as {own:?}"))))
+    let mut finding = finding.cite(seen("/identity/seen/user/username", format!("signed in as {own:?}")));
+    if account_of_webhook(case).is_some() {
+        finding.why.push_str(" The words stand in an admission webhook's refusal: most likely the webhook itself asks as that one.");
+        finding.explains = &["admission-denied"];
+    }
+    Some(finding)
+}
+
+/// Who changes the owners of an object needs a right that the message does not name whole: an admission plugin asked for
+/// it, and was told no.
+fn of_owner(case: &Case<'_>) -> Option<Finding> {
+    let evidence = case.evidence;
+    let error = evidence.asked.error.as_deref().filter(|_| evidence.asked.question.is_none())?;
+    let user = &evidence.identity.seen()?.user;
+    let of_owners = |line: &str| reading::read(line).iter().any(|read| read.text == heard::OWNER_REFUSED.name);
+    if !error.lines().any(of_owners) {
+        return None;
+    }
+    let (title, right, step) = if error.contains("cannot set an ownerRef on a resource you can't delete") {
+        (
+            "Who changes an object's owners needs the right to delete it",
+            "delete on the object whose ownerReferences were to change: who names its owner decides when it is deleted",
+            "Have delete on that object granted, in its namespace; kaccess can-i delete TYPE NAME -n NAMESPACE --why looks, and writes the smallest grant.",
+        )
+    } else {
+        (
+            "Who lets an object hold up its owner's deletion needs a right on the owner",
+            "update on the subresource finalizers of the owner's type, which the message does not name: blockOwnerDeletion holds up the owner's deletion",
+            "Have update on OWNERS/finalizers granted (OWNERS is the plural of the kind in ownerReferences, in its API group), or leave blockOwnerDeletion false; kaccess can-i update OWNERS/finalizers -n NAMESPACE --why looks, and writes the smallest grant.",
+        )
+    };
+    let step = match instead_of_rbac(case) {
+        Some((instead, _)) => format!("{step} No role gives it here: it is given where it is decided: {}.", instead.decides),
+        None => step.to_owned(),
+    };
+    Some(
+        RULE.finding(
+            Confidence::Likely,
+            format!("An admission plugin refused the object because a right is not there: {right}. The message does not name who was refused, and whether it would be refused now was not tried; you are {}.", signed_in(user)),
+            seen("/asked/error", clip(error, 240)),
+            Step::text(step),
+        )
+        .titled(title)
+        .cite(seen("/identity/seen/user", format!("signed in as {:?}", user.username))),
+    )
+}
+
+/// What is said of a namespace, where a message was given that is about something else, or that nobody knows.
+fn beside_the_message(case: &Case<'_>, mut finding: Finding) -> Finding {
+    let Some(error) = case.evidence.asked.error.as_deref() else { return finding };
+    let read: Vec<&str> = error.lines().flat_map(reading::read).map(|read| read.code).collect();
+    // What the message misses is an API, or it was refused although the right was there.
+    let misses = [&message::METRICS_API, &message::RESOURCE_NOT_SERVED, &message::AGGREGATED_REQUEST, &message::AGGREGATED_DISCOVERY];
+    let other = misses.into_iter().any(|text| case.said(text).is_some_and(|word| word.place == Place::Met))
+        || read.iter().any(|code| ["admission-denied", "rbac-escalation"].contains(code));
+    if other {
+        finding.severity = Severity::Warning;
+        finding.why.push_str(" The message that you met is not about that.");
+    } else if read.is_empty() {
+        finding.why.push_str(" The message that you met is not known here, and nothing in it shows that it is about that.");
+    }
+    finding
 }
 
 /// No question: only the namespace of the context, and the role bindings where they can be read, speak.
@@ -379,7 +504,10 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
                 if rules.incomplete { Confidence::Possible } else { Confidence::Likely },
                 format!("The API server knows you as {known} and answers no to {}. The rules that it lists for {place} are those of everybody; other namespaces were not looked at, because role bindings cannot be read with your rights.", question.sentence()),
                 answer,
-                Step::text("If your rights are in another namespace, look there: kaccess doctor -n NAMESPACE; and with the message that you met: kaccess doctor --error '...'."),
+                Step::text(match &case.evidence.asked.error {
+                    Some(_) => "If your rights are in another namespace, look there: kaccess doctor -n NAMESPACE.",
+                    None => "If your rights are in another namespace, look there: kaccess doctor -n NAMESPACE; and with the message that you met: kaccess doctor --error '...'.",
+                }),
             )
             .titled(format!("Nothing is granted in {place}; other namespaces were not looked at"))
             .step(grant)
@@ -412,12 +540,6 @@ fn of_namespace(case: &Case<'_>) -> Option<Finding> {
     }
     if let Some(step) = for_group(user) {
         finding = finding.step(step);
-    }
-    // What the message misses is an API, and no right.
-    let misses = [&message::METRICS_API, &message::RESOURCE_NOT_SERVED, &message::AGGREGATED_REQUEST, &message::AGGREGATED_DISCOVERY];
-    if misses.into_iter().any(|text| case.said(text).is_some_and(|word| word.place == Place::Met)) {
-        finding.severity = Severity::Warning;
-        finding.why.push_str(" The message that you met is not about that.");
     }
     Some(finding.step(again))
 }
@@ -528,6 +650,68 @@ mod tests {
         assert_eq!(told(&evidence), Some((Severity::Error, false)));
         evidence.asked.error = Some("error: Metrics API not available".to_owned());
         assert_eq!(told(&evidence), Some((Severity::Warning, true)));
+    }
+
+    #[test]
+    fn what_else_the_message_was_refused_is_named() {
+        // Synthetic: the saved message with a second line for another type, as kubectl prints one for each.
+        let two = with(&["Node", "RBAC"], |evidence| {
+            let error = evidence.asked.error.clone().expect("a message");
+            evidence.asked.error = Some(format!("{error}\n{}", error.replace("nodes", "secrets")));
+            let Outcome::Seen(access) = &mut evidence.access.outcome else { panic!("no access reviews") };
+            let question = evidence.asked.question.as_ref().expect("a question");
+            let asked = access.checks.iter().find(|check| check.question == *question);
+            let mut other = asked.expect("it was asked").clone();
+            other.question.resource = "secrets".to_owned();
+            access.checks.push(other);
+        });
+        let why = |findings: &[Finding]| {
+            let finding = findings.iter().find(|finding| finding.code == RULE.code);
+            finding.map(|finding| finding.why.clone()).expect("a finding")
+        };
+        let words = "more that is still refused, and is mended each by itself: list secrets at the cluster scope";
+        assert!(why(&two).contains(words), "{}", why(&two));
+        assert!(!why(&findings(&["Node", "RBAC"])).contains("still refused"));
+    }
+
+    #[test]
+    fn a_message_that_nobody_knows_is_said_to_be_unknown_and_is_not_asked_for_again() {
+        let text = include_str!("../../../testdata/cases/rbac-no-grant-unread/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let told = |evidence: &Evidence| {
+            let finding = check(&Case::new(evidence)).remove(0);
+            (finding.why.contains("is not known here"), finding.fix[0].text.contains("--error"))
+        };
+        assert_eq!(told(&evidence), (false, true));
+        // Synthetic: the saved case has no message. A real 1.36 server said this of a webhook that was not there.
+        evidence.asked.error = Some(r#"error: failed to create secret Internal error occurred: failed calling webhook "validate.ky.svc": failed to call webhook: Post "https://127.0.0.1:36545/?timeout=3s": dial tcp 127.0.0.1:36545: connect: connection refused"#.to_owned());
+        assert_eq!(told(&evidence), (true, false));
+    }
+
+    #[test]
+    fn a_right_on_an_owner_is_the_one_that_is_missing() {
+        let text = include_str!("../../../testdata/cases/rbac-no-grant-unread/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        // Synthetic: the saved case has no message. A real 1.36 server said these.
+        for (message, words) in [
+            (
+                r#"Error from server (Forbidden): error when creating "STDIN": configmaps "o1" is forbidden: cannot set blockOwnerDeletion if an ownerReference refers to a resource you can't set finalizers on: No policy matched., <nil>"#,
+                "OWNERS/finalizers",
+            ),
+            (
+                r#"Error from server (Forbidden): configmaps "o1" is forbidden: cannot set an ownerRef on a resource you can't delete: No policy matched., <nil>"#,
+                "Have delete on that object granted",
+            ),
+        ] {
+            evidence.asked.error = Some(message.to_owned());
+            let report = crate::rules::report(&evidence);
+            assert_eq!(report.verdict, crate::report::doctor::Verdict::Problems, "{message}");
+            let first = report.findings.first().expect("a finding");
+            assert_eq!((first.code, first.confidence), (RULE.code, Confidence::Likely));
+            assert!(first.fix[0].text.contains(words), "{}", first.fix[0].text);
+            // A binding to the namespace's view would change nothing.
+            assert!(first.fix.iter().all(|step| step.manifest.is_none()));
+        }
     }
 
     #[test]

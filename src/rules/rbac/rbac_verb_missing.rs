@@ -30,3 +30,30 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         "Have the verb added to the role's rule, or this grant applied",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::{Evidence, Outcome};
+
+    #[test]
+    fn a_role_that_somebody_else_writes_is_left_alone() {
+        let text = include_str!("../../../testdata/cases/rbac-verb-missing/evidence.json");
+        // Synthetic: the saved role is a plain one of somebody's own.
+        let step = |name: &str, aggregates: bool| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            let Outcome::Seen(rbac) = &mut evidence.rbac.outcome else { panic!("no role bindings") };
+            let own = "u-rbac-verb-missing";
+            let binding = rbac.bindings.iter_mut().find(|binding| binding.name == own).expect("the binding");
+            binding.role_name = name.to_owned();
+            let role = rbac.roles.iter_mut().find(|role| role.name == own).expect("the role");
+            role.name = name.to_owned();
+            role.aggregates = aggregates;
+            check(&Case::new(&evidence))[0].fix[0].text.clone()
+        };
+        assert!(step("mine", false).starts_with("Have the verb added to the role's rule"));
+        assert!(step("mine", true).contains("kube-controller-manager"), "{}", step("mine", true));
+        let own = step("system:node-proxier", false);
+        assert!(own.starts_with("Have this grant applied;") && !own.contains("verb added"), "{own}");
+    }
+}

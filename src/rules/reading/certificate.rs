@@ -21,6 +21,9 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
                 (vec!["client-certificate-untrusted", "client-certificate-expired"], Likely)
             } else if error.contains("is before") {
                 (vec!["api-server-clock-wrong", "client-certificate-expired"], Likely)
+            } else if error.contains("expired") && error.ends_with(':') {
+                // Cut before it says whether it has expired or is not valid yet.
+                (vec!["client-certificate-expired", "api-server-clock-wrong"], Likely)
             } else if error.contains("expired") {
                 (vec!["client-certificate-expired"], Certain)
             } else if error.contains("key usage") {

@@ -260,6 +260,8 @@ pub(super) fn call_codes(error: &str) -> Codes {
         vec!["tls-handshake-timeout"]
     } else if has(&["timeout", "timed out", "deadline exceeded", "request canceled"]) {
         vec!["api-connection-timeout", "endpoint-private-off-network", "public-access-cidr-blocked"]
+    } else if has(&["server sent GOAWAY"]) {
+        vec!["api-connection-closed", "api-unavailable"]
     } else if has(&["EOF", "reset by peer", "connection lost"]) {
         vec!["api-connection-closed", "proxy-unreachable"]
     } else {

@@ -54,10 +54,16 @@ fn answers(said: &Said<'_>) -> Option<Codes> {
             (rejected(), Possible)
         }
         tools::UNAUTHORIZED => (rejected(), Likely),
+        // kubeadm asks for cluster-info without a credential first.
+        tools::UNAUTHORIZED_OPEN if said.context.plain.contains("request cluster") => {
+            (vec!["credential-rejected", "bootstrap-token-invalid"], Possible)
+        }
+        tools::UNAUTHORIZED_OPEN => (rejected(), Possible),
         tools::FORBIDDEN | tools::FORBIDDEN_PYTHON | tools::FORBIDDEN_BARE
             if [heard::FORBIDDEN, heard::FORBIDDEN_OLD, heard::CLIENT_FORBIDDEN]
                 .iter()
-                .chain(&[text::NODE_AUTHORIZER, text::ADMISSION, heard::ESCALATION, heard::OWNER_REFUSED])
+                .chain(&[text::NODE_AUTHORIZER, text::ADMISSION, text::ADMISSION_OTHER])
+                .chain(&[heard::ESCALATION, heard::OWNER_REFUSED])
                 .any(|name| said.has(name)) =>
         {
             silence()
@@ -67,6 +73,9 @@ fn answers(said: &Said<'_>) -> Option<Codes> {
         tools::FORBIDDEN | tools::FORBIDDEN_PYTHON => {
             (vec!["rbac-no-grant", "rbac-wrong-scope", "anonymous-request"], Possible)
         }
+        // Every program of Node says it: only the line beside it tells whose words they are.
+        tools::FORBIDDEN_NODE if !said.context.beside => silence(),
+        tools::FORBIDDEN_NODE => (vec!["rbac-no-grant", "rbac-wrong-scope", "anonymous-request"], Possible),
         // Another authorizer may still have allowed it.
         tools::RBAC_DENY => (vec!["rbac-no-grant", "rbac-wrong-scope"], Likely),
         tools::IMPERSONATION => (vec!["impersonation-denied"], Certain),
@@ -96,6 +105,7 @@ fn answers(said: &Said<'_>) -> Option<Codes> {
             silence()
         }
         tools::CONNECTEX => connectex(error),
+        tools::SOCKET => (vec!["api-host-unreachable"], Possible),
         tools::LOOKUP
             if ["temporary", "temporär", "temporal", "temporaire"].iter().any(|word| error.contains(word)) =>
         {
@@ -211,10 +221,23 @@ fn logins(said: &Said<'_>) -> Option<Codes> {
         tools::PLUGIN_FAILED => {
             (vec!["exec-failed", "exec-login-expired", "aws-credentials-unavailable", "auth-provider-removed"], Likely)
         }
+        // Which of many refusals it was, these words do not tell.
+        tools::DEVICE_CODE if said.context.plain.contains("OAuth token: Unknown Error") => {
+            (vec!["exec-failed", "exec-login-expired", "auth-provider-removed"], Possible)
+        }
         tools::DEVICE_CODE => (
             vec!["exec-login-expired", "auth-provider-removed"],
             if said.context.plain.contains("azure.go") { Likely } else { Possible },
         ),
+        // The library of Entra ID's logins is in many a program.
+        tools::LOGIN_UNREACHABLE
+            if said.context.plain.contains("devicetoken")
+                && !["azure.go", "failed to get token", "getting credentials", "kubelogin"]
+                    .iter()
+                    .any(|words| said.context.plain.contains(words)) =>
+        {
+            (vec!["exec-issuer-unreachable"], Possible)
+        }
         tools::LOGIN_UNREACHABLE => (vec!["exec-issuer-unreachable", "proxy-connect-refused"], Likely),
         tools::K3S_TOKEN => (vec!["bootstrap-token-invalid", "credential-rejected"], Likely),
         tools::K3S_CA | tools::KUBEADM_CA => (vec!["bootstrap-token-invalid", "cluster-ca-rotated"], Likely),
@@ -243,4 +266,84 @@ fn nodes(said: &Said<'_>) -> Option<Codes> {
         tools::KUBELET_EXPIRED => (vec!["client-certificate-expired"], Certain),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::Confidence::{self, Certain, Likely, Possible};
+    use crate::rules::reading::{Reading, read, read_beside};
+
+    fn first(readings: Vec<Reading>) -> Option<(&'static str, Confidence)> {
+        readings.into_iter().next().map(|reading| (reading.code, reading.confidence))
+    }
+
+    /// A program that cannot be another one is believed; words that others have as well, and those that leave the cause
+    /// open, are possible only (texts of public threads).
+    #[test]
+    fn words_are_believed_as_far_as_they_tell_whose_they_are() {
+        for (line, code, confidence) in [
+            ("failed to discover server resources for group version v1: Unauthorized", "credential-rejected", Likely),
+            ("Non-critical error occurred during resource retrieval: Unauthorized", "credential-rejected", Likely),
+            ("failed to list bootstrap tokens: Unauthorized", "credential-rejected", Likely),
+            (
+                "ClientResponseError: 401, message='Unauthorized', url=URL('https://10.32.0.1:443/api/v1/namespaces')",
+                "credential-rejected",
+                Likely,
+            ),
+            ("Error: Failed to update service account: Unauthorized", "credential-rejected", Possible),
+            (
+                "[discovery] Failed to request cluster info, will try again: [Unauthorized]",
+                "credential-rejected",
+                Possible,
+            ),
+            (
+                "token: Invalid value: \"anng.2059h34kq4jt7vxr\": the bootstrap token is invalid",
+                "bootstrap-token-invalid",
+                Certain,
+            ),
+            ("`handle_exception': 403 Forbidden (KubeException)", "rbac-no-grant", Possible),
+            (
+                "ClientResponseError: 403, message='Forbidden', url=URL('https://10.32.0.1:443/api/v1/namespaces')",
+                "rbac-no-grant",
+                Possible,
+            ),
+            ("Error: the server does not allow access to the requested resource (get pods)", "rbac-no-grant", Possible),
+            (
+                "error finding role for pod: rpc error: code = Unknown desc = pod not found",
+                "kiam-role-missing",
+                Possible,
+            ),
+            (
+                "Unable to connect to the server: dial tcp 172.20.0.1:6443: socket: An invalid argument was supplied.",
+                "api-host-unreachable",
+                Possible,
+            ),
+            (
+                "Unable to connect to the server: x509: certificate signed by unknown authority (edited)",
+                "kubeconfig-ca-mismatch",
+                Possible,
+            ),
+            ("autorest/adal/devicetoken: Error while retrieving OAuth token: Unknown Error", "exec-failed", Possible),
+            (
+                "autorest/adal/devicetoken: Error occurred while sending request with device code for a token: Post \"https://login.example.com/oauth2/token\": EOF",
+                "exec-issuer-unreachable",
+                Possible,
+            ),
+            (
+                "failed to get token: autorest/adal/devicetoken: Error occurred while sending request with device code for a token: Post \"https://login.example.com/oauth2/token\": EOF",
+                "exec-issuer-unreachable",
+                Likely,
+            ),
+            (
+                "unable to authenticate the request\" err=\"[x509: certificate has expired or is not yet valid: ",
+                "client-certificate-expired",
+                Likely,
+            ),
+        ] {
+            assert_eq!(first(read(line)), Some((code, confidence)), "{line}");
+        }
+        // Every program of Node says it.
+        assert_eq!(first(read("Error: Forbidden")), None);
+        assert_eq!(first(read_beside("Error: Forbidden", true)), Some(("rbac-no-grant", Possible)));
+    }
 }

@@ -96,6 +96,10 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::KIAM_ROLE if said.context.plain.contains("forbidden by policy") => {
             (vec!["kiam-namespace-not-permitted", "kiam-role-missing"], Likely)
         }
+        // The server does not know the Pod, or not yet: its annotation may be right.
+        heard::KIAM_ROLE if said.context.plain.contains("pod not found") => {
+            (vec!["kiam-role-missing", "kiam-server-unreachable"], Possible)
+        }
         heard::KIAM_ROLE => (vec!["kiam-role-missing", "kiam-namespace-not-permitted"], Likely),
         // Many a program has a gateway.
         heard::KIAM_SERVER | heard::KIAM_TLS if !kiam(said) => silence(),

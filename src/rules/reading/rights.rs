@@ -31,8 +31,19 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::WHOAMI_REFUSED => (vec!["rbac-default-bindings-removed", "anonymous-request"], Possible),
         heard::SIGNER_REFUSED | heard::OWNER_REFUSED => (vec!["rbac-no-grant"], Certain),
         heard::UPGRADE_REFUSED => (vec!["rbac-verb-missing", "rbac-subresource-not-granted"], Possible),
+        // A webhook tells what an account is refused: most likely its own.
+        text::ADMISSION if of_an_account(said.field("said")) => (vec!["rbac-no-grant", "admission-denied"], Possible),
+        // Where the line says it in words that are known, those know more; and of what a plugin's own account may not,
+        // that refusal tells.
+        text::ADMISSION_OTHER
+            if [text::ADMISSION, heard::FORBIDDEN, heard::FORBIDDEN_OLD].iter().any(|name| said.has(name)) =>
+        {
+            silence()
+        }
+        // An authorizer that is asked by storage or a plugin may have words of its own.
+        text::ADMISSION_OTHER => (vec!["admission-denied"], Likely),
         // What admission could not look up belongs to its refusal.
-        text::RESOURCE_NOT_SERVED if said.has(text::ADMISSION) => silence(),
+        text::RESOURCE_NOT_SERVED if said.has(text::ADMISSION) || said.has(text::ADMISSION_OTHER) => silence(),
         // Every API server serves these: discovery was refused, or something else answered it.
         text::RESOURCE_NOT_SERVED if resources::everywhere(said.field("type")) => (
             vec!["credential-rejected", "rbac-default-bindings-removed", "anonymous-request", "not-a-kubernetes-api"],
@@ -54,6 +65,11 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::IMPERSONATE_NOBODY => (vec!["default-impersonation"], Likely),
         _ => return None,
     })
+}
+
+/// The words are an authorizer's refusal of a service account.
+fn of_an_account(words: &str) -> bool {
+    message::forbidden(words).is_some_and(|refusal| refusal.user.starts_with("system:serviceaccount:"))
 }
 
 /// How the node authorizer's reasons begin.

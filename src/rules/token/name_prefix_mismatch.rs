@@ -47,7 +47,7 @@ fn alike(theirs: &str, own: &str) -> bool {
 }
 
 /// Whether the role of a binding, in its scope, would grant the question to somebody whom the binding reaches.
-fn would_grant(world: &World<'_>, binding: &Binding, question: &Question) -> bool {
+pub fn would_grant(world: &World<'_>, binding: &Binding, question: &Question) -> bool {
     let scope = if question.path.is_some() { "" } else { question.namespace.as_str() };
     let counts = binding.kind == "ClusterRoleBinding" || (!scope.is_empty() && binding.namespace == scope);
     counts
@@ -73,7 +73,7 @@ fn nearer(world: &World<'_>, own: &[(&str, &str)], user: &User, refused: &[(&Que
 
 /// The questions that are refused, each with where that stands: the one of the message, else those asked by ourselves
 /// where not one was answered yes.
-fn refused<'e>(case: &Case<'e>) -> Vec<(&'e Question, Citation)> {
+pub fn refused<'e>(case: &Case<'e>) -> Vec<(&'e Question, Citation)> {
     if let Some(denied) = denied(case) {
         return vec![(denied.question, denied.cite(case))];
     }

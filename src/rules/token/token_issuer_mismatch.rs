@@ -1,9 +1,12 @@
 //! The token's issuer is not the one the API server is configured for.
 
+use crate::apiserver::configuration::issuer_meant;
 use crate::apiserver::message::{self, heard};
+use crate::evidence::eks::IdentityProviderConfig;
+use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
 use crate::rules::setting::{self, Setting};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, clip, eks};
 use crate::text::distance;
 
 /// The rule.
@@ -39,6 +42,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     {
         return Vec::new();
     }
+    // EKS knows the token's own issuer, and has not finished adding it or taking it away: another fault, told by that.
+    let listed: &[IdentityProviderConfig] = if configuration.jwt_known { &[] } else { providers(case) };
+    let ours = |config: &IdentityProviderConfig| {
+        config.details.seen().is_some_and(|provider| provider.issuer_url == issuer_meant(issuer))
+    };
+    if listed.iter().any(ours) {
+        return Vec::new();
+    }
     // A foreign claim may be of any length, and the distance costs the product of both.
     let start = |url: &str| url.chars().take(300).collect::<String>();
     let wanted = start(issuer);
@@ -57,12 +68,22 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         }
         count => format!("the API server is configured for {count} issuers. The nearest is {nearest:?}"),
     };
+    let said = format!("The token says iss {issuer:?}; {server}: {how}.");
+    if let Some((index, config)) = listed.iter().enumerate().find(|(_, config)| config.details.seen().is_none()) {
+        return vec![unsure(case, path, (said.as_str(), issuer, nearest), (index, config))];
+    }
     let mut steps = steps(case, issuer, nearest, several).into_iter();
     let Some(first) = steps.next() else { return Vec::new() };
+    // A token webhook may know issuers that stand nowhere in the configuration.
+    let (confidence, so) = if configuration.webhook {
+        (Confidence::Possible, "so no authenticator but the token webhook takes the token. Which issuers the webhook knows is not visible here")
+    } else {
+        (Confidence::Certain, "so no authenticator takes the token")
+    };
     let mut finding = RULE
         .finding(
-            Confidence::Certain,
-            format!("The token says iss {issuer:?}; {server}: {how}. It compares byte by byte, so no authenticator takes the token."),
+            confidence,
+            format!("{said} It compares byte by byte, {so}."),
             seen("/credential/seen/token/claims/iss", format!("iss: {issuer}")),
             first,
         )
@@ -71,11 +92,64 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if several {
         finding = finding.titled("The token's issuer is none of those that the API server is configured for");
     }
+    if configuration.webhook {
+        // What the API server or its webhook says itself goes before.
+        finding.explains = &[];
+        finding = finding.step(Step::text(
+            "Where such tokens are the webhook's, read its own log, and the API server's for lines of webhook.go: the configured issuers have nothing to do with them.",
+        ));
+    }
     let other = document(case, issuer).filter(|document| *document != issuer);
     let other = other.map(|document| {
         probed("/issuer/discovery/seen/issuer", format!("the document at that address says issuer {document:?}"))
     });
     vec![finding.cite_if(other).cite_if(case.rejected())]
+}
+
+/// EKS' identity provider configurations, as far as they were listed.
+fn providers<'e>(case: &Case<'e>) -> &'e [IdentityProviderConfig] {
+    let all = eks::aws(case).and_then(|aws| aws.identity_providers.seen());
+    all.map(|all| all.configs.as_slice()).unwrap_or_default()
+}
+
+/// The same where one of EKS' identity providers was not read: that one may be for the token's issuer, so nothing that is
+/// there is to be replaced.
+fn unsure(
+    case: &Case<'_>,
+    path: &str,
+    (said, issuer, nearest): (&str, &str, &str),
+    (index, config): (usize, &IdentityProviderConfig),
+) -> Finding {
+    let name = &config.name;
+    let why = config.details.failed().map(|failure| format!(" ({})", clip(&failure.detail, 200))).unwrap_or_default();
+    let mut finding = RULE
+        .finding(
+            Confidence::Possible,
+            format!(
+                "As far as the identity providers could be read: {said} Which issuer {name} is for was not read: if it is this one, the token is refused for another reason."
+            ),
+            seen("/credential/seen/token/claims/iss", format!("iss: {issuer}")),
+            Step::command(
+                format!("See whether {name} is for this issuer, as somebody who may"),
+                shell!(
+                    "aws eks describe-identity-provider-config --cluster-name {} --identity-provider-config type=oidc,name={}",
+                    eks::cluster(case),
+                    config.name
+                ),
+            ),
+        )
+        .step(Step::text(format!(
+            "If it is not, and the token is from the wrong identity provider or realm, take one from a configured issuer, {nearest:?}."
+        )))
+        .cite(seen(path.to_owned(), format!("configured issuer: {nearest}")))
+        .cite(seen(
+            format!("/aws/identityProviders/seen/configs/{index}/name"),
+            format!("identity provider {name} was not read{why}"),
+        ))
+        .cite_if(case.rejected());
+    // What is only possible explains nothing.
+    finding.explains = &[];
+    finding
 }
 
 /// Whom the discovery document at the token's own issuer names, as it was read here.
@@ -173,6 +247,54 @@ mod tests {
         finding.fix.iter().filter_map(|step| step.manifest.clone()).collect()
     }
 
+    /// What the rule makes of an EKS cluster that is configured for another issuer (the saved one differs by its slash), with
+    /// one more provider; synthetic as that case is.
+    fn beside(details: Value) -> Vec<Finding> {
+        let text = include_str!("../../../testdata/cases/eks-token-issuer-mismatch/evidence.json");
+        let mut evidence: Value = serde_json::from_str(text).expect("evidence");
+        let configs = &mut evidence["aws"]["identityProviders"]["seen"]["configs"];
+        configs[0]["details"]["seen"]["issuerUrl"] = json!("https://other.example.com/x");
+        configs.as_array_mut().expect("a list").push(json!({ "name": "second", "details": details }));
+        let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+        check(&Case::new(&evidence))
+    }
+
+    fn described(issuer: &str, status: &str) -> Value {
+        let provider = json!({ "issuerUrl": issuer, "clientId": "kubernetes", "requiredClaims": {}, "status": status });
+        json!({ "startedMs": 0, "tookMs": 0, "seen": provider })
+    }
+
+    #[test]
+    fn a_provider_of_the_tokens_own_issuer_that_is_on_its_way_is_no_mismatch() {
+        let ours = "https://sso.example.com/realms/platform";
+        for status in ["CREATING", "DELETING", "ACTIVE"] {
+            assert!(beside(described(ours, status)).is_empty(), "{status}");
+        }
+        // Of a third issuer it takes no token of this one, whatever becomes of it.
+        for status in ["CREATING", "ACTIVE"] {
+            let all = beside(described("https://ci.example.com", status));
+            assert_eq!(all.iter().map(|one| one.confidence).collect::<Vec<_>>(), [Confidence::Certain], "{status}");
+        }
+    }
+
+    #[test]
+    fn a_provider_that_was_not_read_may_be_the_tokens() {
+        for (kind, detail) in [
+            ("forbidden", "AccessDeniedException: not authorized to perform: eks:DescribeIdentityProviderConfig"),
+            ("http", "ThrottlingException: Rate exceeded"),
+        ] {
+            let failed = json!({ "kind": kind, "detail": detail });
+            let [finding]: [Finding; 1] =
+                beside(json!({ "startedMs": 0, "tookMs": 0, "failed": failed })).try_into().expect("one finding");
+            assert_eq!((finding.confidence, finding.explains.len()), (Confidence::Possible, 0));
+            assert!(finding.why.contains("Which issuer second is for was not read"), "{}", finding.why);
+            assert!(finding.cites.iter().any(|cite| cite.text.contains(detail)), "{:?}", finding.cites);
+            let commands = format!("{:?}", finding.fix);
+            assert!(commands.contains("describe-identity-provider-config"), "{commands}");
+            assert!(!commands.contains("disassociate"), "{commands}");
+        }
+    }
+
     const TOKENS: &str = "https://localhost:42333/realms/platform";
 
     /// The server reads a file with these issuers.
@@ -235,6 +357,35 @@ mod tests {
         assert!(manifests(&finding).is_empty(), "{:?}", finding.fix);
         assert!(finding.fix[0].text.contains("Leave the API server's issuer as it is"), "{}", finding.fix[0].text);
         assert!(finding.cites.iter().any(|cite| cite.path == "/issuer/discovery/seen/issuer"));
+    }
+
+    /// As met on a real server that has one issuer and a token webhook which knows the other: the flag is written in.
+    #[test]
+    fn a_webhook_may_know_an_issuer_that_is_not_configured() {
+        let finding = told(|evidence| {
+            evidence["controlPlane"]["flagz"]["seen"]["flags"]["authentication-token-webhook-config-file"] =
+                json!(["/etc/kubernetes/webhook.yaml"]);
+        });
+        assert_eq!((finding.confidence, finding.explains.len()), (Confidence::Possible, 0));
+        assert!(finding.why.contains("no authenticator but the token webhook"), "{}", finding.why);
+        assert_eq!(told(|_| ()).confidence, Confidence::Certain);
+    }
+
+    #[test]
+    fn a_webhook_that_does_not_answer_is_the_cause() {
+        let text = include_str!("../../../testdata/cases/token-issuer-mismatch/evidence.json");
+        let mut evidence: Value = serde_json::from_str(text).expect("evidence");
+        evidence["controlPlane"]["flagz"]["seen"]["flags"]["authentication-token-webhook-config-file"] =
+            json!(["/etc/kubernetes/webhook.yaml"]);
+        // The words of a real server whose webhook was down.
+        evidence["controlPlane"]["tokenReview"]["seen"]["error"] = json!(
+            r#"[invalid bearer token, Post "https://localhost:36449/authn?timeout=30s": dial tcp 127.0.0.1:36449: connect: connection refused]"#
+        );
+        let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+        let found = crate::report::diagnose(crate::rules::check_all(&Case::new(&evidence)));
+        assert_eq!((found[0].code, found[0].confidence), ("authentication-webhook-down", Confidence::Certain));
+        let issuer = found.iter().find(|finding| finding.code == RULE.code).expect("what is possible");
+        assert_eq!(issuer.explained_by, Some("authentication-webhook-down"));
     }
 
     #[test]

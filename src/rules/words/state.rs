@@ -94,7 +94,11 @@ fn met_here(evidence: &Evidence, probes: &Issuer) -> Vec<Met> {
     for discovery in [probes.discovery.seen(), probes.discovery_as_control_plane.seen()].into_iter().flatten() {
         met.extend(discovery.jwks_uri.clone().map(|uri| (&message::JWKS_UNREACHABLE, uri)));
     }
-    if evidence.issuer.signature.seen().is_some_and(|signature| signature.is_of_keys() && !signature.verified) {
+    // Without an issuer it was checked with the API server's own keys.
+    let of_issuer = evidence.issuer.target.seen().is_some();
+    if of_issuer
+        && evidence.issuer.signature.seen().is_some_and(|signature| signature.is_of_keys() && !signature.verified)
+    {
         met.push((&message::SIGNATURE_FAILED, String::new()));
     }
     met

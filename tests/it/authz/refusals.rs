@@ -100,6 +100,34 @@ fn giving_away_more_than_one_has() {
 }
 
 #[test]
+fn one_message_with_two_refusals_is_mended_when_both_are() {
+    let Some(lab) = lab::require_apiserver() else { return };
+    let server = ApiServer::start(lab, Options::default());
+    let identity = lab.pki.ca.sign_client("two", "two", &["team"]);
+    let config = server.kubeconfig("two", &[("own", certificate_user(&identity)), ("admin", server.admin_user())]);
+    let (code, error) = kubectl(lab, &config, &["get", "pods,services"], "");
+    assert_eq!((code, error.matches("is forbidden: User").count()), (1, 2), "{error}");
+    let arguments = ["--reviewer-context", "admin", "--error", &error];
+    let refused = |run: &Run, resource: &str, other: bool| {
+        assert_eq!(run.code, 1, "{}", run.stdout);
+        let finding = run.finding("rbac-no-grant");
+        let text = |name: &str| finding[name].as_str().unwrap_or_default().to_owned();
+        assert!(text("title").contains(&format!("list {resource}")), "{}", run.stdout);
+        assert_eq!(text("why").contains("more that is still refused"), other, "{}", run.stdout);
+    };
+    refused(&doctor(&config, &arguments), "pods", true);
+    let rules = |resource: &str| json!([{ "apiGroups": [""], "resources": [resource], "verbs": ["list"] }]);
+    cluster_role(&server, "two-pods", rules("pods"), user("two"));
+    server.settle();
+    refused(&doctor(&config, &arguments), "services", false);
+    cluster_role(&server, "two-services", rules("services"), user("two"));
+    server.settle();
+    let run = doctor(&config, &arguments);
+    assert_eq!((run.code, run.codes()), (0, Vec::new()), "{}", run.stdout);
+    assert_eq!(run.report["message"]["now"], "It does not happen now", "{}", run.stdout);
+}
+
+#[test]
 fn a_refusal_in_a_namespace_that_is_not_there() {
     let Some(lab) = lab::require_apiserver() else { return };
     let server = ApiServer::start(lab, Options::default());

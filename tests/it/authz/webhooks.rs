@@ -170,7 +170,32 @@ fn a_webhook_that_denies_and_one_that_fails() {
     hook.set(200, json!({ "allowed": false, "reason": "" }));
     forgotten();
     assert_eq!(kubectl(lab, &config, &pods, "").0, 0);
-    expect_healthy("authorization-webhook-open", &doctor(&config, &asked));
+    let run = doctor(&config, &asked);
+    expect_healthy("authorization-webhook-open", &run);
+    // The message tells no selector, by which this webhook might still deny.
+    let now = run.report["message"]["now"].as_str().unwrap_or_default();
+    assert!(now.starts_with("Without a selector it is allowed now"), "{}", run.stdout);
+
+    // From RBAC alone nothing is computed that the webhook may deny or allow.
+    let computed = |words: &[&str]| {
+        let output = command()
+            .args(words)
+            .args(["--context", "admin", "--kubeconfig"])
+            .arg(&config)
+            .output()
+            .expect("kaccess runs");
+        let told = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), told(&output.stdout), told(&output.stderr))
+    };
+    for resource in ["pods", "secrets"] {
+        let (code, text, how) = computed(&["can-i", "list", resource, "--as", "frank", "--method", "computed"]);
+        assert_eq!((code, text.as_str()), (Some(2), ""), "{how}");
+        assert!(how.contains("RBAC alone does not decide") && how.contains("mode=Webhook,RBAC"), "{how}");
+    }
+    let (code, text, how) = computed(&["who-can", "list", "pods", "-o", "json"]);
+    assert_eq!(code, Some(0), "{how}");
+    let answer: Value = serde_json::from_str(&text).expect("JSON");
+    assert!(answer["incomplete"].to_string().contains("Webhook (--authorization-mode=Webhook,RBAC)"), "{text}");
 
     // It fails, and nothing after it allows.
     hook.set(500, Value::Null);

@@ -571,9 +571,14 @@ fn a_policy_that_is_too_small_is_named_with_the_next() {
         let (_, steps) = fix(&world, "rbac-no-grant");
         assert!(steps.concat().contains(&format!("cluster-access-policy/{next}")), "{steps:?}");
     }
-    // By the policies' own words it is given: nothing is made of that.
+    // By the policies' own words it is given: no other grant is what comes first.
     let given = told_of(&world("list", "pods", "", "dev", view()), "rbac-no-grant");
-    assert!(!given.why.contains("access entry"), "{}", given.why);
+    assert_eq!(given.confidence, Likely);
+    assert!(given.why.contains("AmazonEKSViewPolicy for namespaces dev, which gives that"), "{}", given.why);
+    assert!(given.fix[0].text.contains("wait"), "{:?}", given.fix);
+    // Whom somebody acts as does not get the policies of who signs.
+    let acting = world("list", "pods", "", "dev", view()).set("/kubeconfig/seen/user/impersonate", json!("jane"));
+    assert!(!told_of(&acting, "rbac-no-grant").why.contains("gives that"));
 }
 
 /// A provider that is associated again keeps its claims and prefixes.

@@ -1,7 +1,7 @@
 //! An IAM identity's mapping, where two things are wrong at once or one only looks right.
 
 use kaccess::report::Confidence::{Certain, Likely};
-use kaccess::report::Finding;
+use kaccess::report::{Finding, Severity};
 use serde_json::json;
 
 use super::iam::{asked, asked_to, codes, denied, findings, fix, roles, told_of};
@@ -169,4 +169,149 @@ fn an_entry_without_rights_that_hides_a_line_with_groups_is_the_cause() {
     let bare = roles(&format!("- rolearn: {ROLE}\n  username: dev\n"));
     let world = asked_to("list", "", "pods", "dev", json!([])).aws_auth(bare);
     assert_eq!(findings(&world)[0].code, "iam-identity-without-permissions", "{:?}", codes(&world));
+}
+
+/// What nobody sees in an ARN makes it another one: `eks-iam-identity-not-mapped-config-map` with a line that looks like the
+/// caller's, and its twin without.
+#[test]
+fn a_line_that_only_looks_like_the_callers_is_named() {
+    let world = |arn: &str| {
+        let line = format!(
+            "- rolearn: arn:aws:iam::111122223333:role/nodes\n  username: n\n- rolearn: {arn}\n  username: dev\n  groups: [dev]\n"
+        );
+        World::iam_refused().mode("CONFIG_MAP").aws_auth(roles(&line))
+    };
+    for (arn, differs) in [
+        (format!("{ROLE}\u{200b}"), "U+200B"),
+        (format!("{ROLE}\u{feff}"), "U+FEFF"),
+        (format!("\"'{ROLE}'\""), "quotes"),
+        (ROLE.replace("::", ":"), "colon"),
+    ] {
+        let not_mapped = told_of(&world(&arn), "iam-identity-not-mapped");
+        assert!(not_mapped.why.contains("mapRoles line 3") && not_mapped.why.contains(differs), "{}", not_mapped.why);
+        let manifest = not_mapped.fix[0].manifest.as_deref().unwrap_or_default();
+        assert!(manifest.starts_with(&format!("- rolearn: {ROLE}\n  username: dev\n")), "{manifest}");
+        let rejected = told_of(&world(&arn), "credential-rejected");
+        assert!(!rejected.why.contains("maps you"), "{}", rejected.why);
+    }
+    // A byte order mark at the begin of a line is none of it.
+    let marked = World::iam_refused()
+        .mode("CONFIG_MAP")
+        .aws_auth(roles(&format!("\u{feff}- rolearn: {ROLE}\n  username: dev\n")));
+    assert!(told_of(&marked, "credential-rejected").why.contains("maps you"));
+    assert!(
+        !told_of(&world("arn:aws:iam::111122223333:role/other"), "iam-identity-not-mapped").why.contains("looks like")
+    );
+}
+
+/// Go's YAML has no key that is a mapping, and drops the section; what becomes of an anchor is not known here.
+#[test]
+fn a_template_without_quotes_drops_its_section() {
+    let world = |text: &str| World::iam_refused().mode("CONFIG_MAP").aws_auth(roles(text));
+    let braces = format!("- rolearn: {ROLE}\n  username: {{{{SessionName}}}}\n  groups: [dev]\n");
+    let invalid = told_of(&world(&braces), "aws-auth-invalid");
+    assert_eq!((invalid.confidence, invalid.explained_by), (Certain, None));
+    assert!(invalid.cites[0].text.starts_with("mapRoles line 2"), "{:?}", invalid.cites);
+    let quoted = braces.replace("{{SessionName}}", "'{{SessionName}}'");
+    assert!(!codes(&world(&quoted)).contains(&"aws-auth-invalid"), "{:?}", codes(&world(&quoted)));
+    let anchored =
+        format!("- &a\n  rolearn: arn:aws:iam::111122223333:role/x\n  username: x\n- <<: *a\n  rolearn: {ROLE}\n");
+    let rejected = told_of(&world(&anchored), "credential-rejected");
+    let candidates = format!("{:?}", rejected.candidates);
+    assert_eq!(rejected.candidates[0].code, "aws-auth-invalid", "{candidates}");
+    assert!(rejected.candidates[0].why.contains("mapRoles line 4"), "{candidates}");
+    // A cluster of this mode refuses every question about access entries.
+    assert!(
+        candidates.contains("iam-identity-not-mapped") && !candidates.contains("list-access-entries"),
+        "{candidates}"
+    );
+}
+
+/// Others are locked out by it, and not whoever something else lets in.
+#[test]
+fn a_broken_section_is_a_warning_to_whom_something_else_lets_in() {
+    let broken = json!({ "mapUsers": "foo: [" });
+    let world = World::iam().aws_auth(broken.clone());
+    assert_eq!(told_of(&world, "aws-auth-invalid").severity, Severity::Warning);
+    let line = format!("- rolearn: {ROLE}\n  username: dev\n  groups: [dev]\n");
+    let beside = World::iam().mode("CONFIG_MAP").aws_auth(json!({ "mapRoles": line, "mapUsers": "foo: [" }));
+    assert_eq!(told_of(&beside, "aws-auth-invalid").severity, Severity::Warning);
+    // The account lets in without groups: the broken line may be what gives them.
+    let account = json!({ "mapRoles": line.replace("[dev]", "[dev"), "mapAccounts": "- \"111122223333\"\n" });
+    let account = World::iam().mode("CONFIG_MAP").aws_auth(account);
+    assert_eq!(told_of(&account, "aws-auth-invalid").severity, Severity::Error);
+    let refused = World::iam_refused().no_entry().aws_auth(broken);
+    assert_eq!(told_of(&refused, "aws-auth-invalid").severity, Severity::Error);
+}
+
+/// RBAC for a group that the token claims: a provider without groupsClaim gives it to nobody.
+#[test]
+fn a_provider_without_a_groups_claim_is_told_where_a_binding_misses_it() {
+    let bound = |group: &str| {
+        let subject = json!({"kind": "Group", "name": group, "namespace": "", "index": 0});
+        let binding = json!({"kind": "RoleBinding", "namespace": "dev", "name": "rb", "roleKind": "ClusterRole", "roleName": "reader", "subjects": [subject]});
+        let rule = json!({"verbs": ["list"], "apiGroups": [""], "resources": ["pods"], "resourceNames": []});
+        let role = json!({"kind": "ClusterRole", "namespace": "", "name": "reader", "resourceRules": [rule], "nonResourceRules": []});
+        json!({"readAs": "self", "bindingsTotal": 60, "bindings": [binding], "roles": [role], "unread": []})
+    };
+    let world = |group: &str, claim: serde_json::Value| {
+        asked(World::oidc(), "", "pods", "dev")
+            .set("/aws/identityProviders/seen/configs/0/details/seen/groupsClaim", claim)
+            .set("/identity/seen/user/groups", json!(["system:authenticated"]))
+            .set("/rbac", seen(bound(group)))
+    };
+    let unset = world("dev", serde_json::Value::Null);
+    let all = findings(&unset);
+    assert_eq!((all[0].code, all[0].confidence), ("groups-claim-missing", Certain), "{:?}", codes(&unset));
+    assert_eq!(told_of(&unset, "rbac-no-grant").explained_by, Some("groups-claim-missing"));
+    let (_, steps) = fix(&unset, "groups-claim-missing");
+    assert!(steps[0].contains("groupsClaim=groups"), "{steps:?}");
+    // No binding is for a group that the token claims; and a claim that is read.
+    for other in [world("ops", serde_json::Value::Null), world("dev", json!("groups"))] {
+        assert!(!codes(&other).contains(&"groups-claim-missing"), "{:?}", codes(&other));
+    }
+}
+
+/// Keycloak's leading slash, which no message was given of.
+#[test]
+fn a_leading_slash_is_found_without_a_question() {
+    let world = |group: &str| {
+        let subject = json!({"kind": "Group", "name": "oidc:dev", "namespace": "", "index": 0});
+        let binding = json!({"kind": "RoleBinding", "namespace": "dev", "name": "rb", "roleKind": "ClusterRole", "roleName": "reader", "subjects": [subject]});
+        let rule = json!({"verbs": ["list"], "apiGroups": [""], "resources": ["pods"], "resourceNames": []});
+        let role = json!({"kind": "ClusterRole", "namespace": "", "name": "reader", "resourceRules": [rule], "nonResourceRules": []});
+        let rbac = json!({"readAs": "self", "bindingsTotal": 60, "bindings": [binding], "roles": [role], "unread": []});
+        let question =
+            json!({"verb": "list", "group": "", "resource": "pods", "subresource": "", "name": "", "namespace": "dev"});
+        World::oidc()
+            .set("/identity/seen/user/groups", json!([group, "system:authenticated"]))
+            .set("/access/seen", json!({"checks": [{"question": question, "allowed": false, "reason": "", "evaluationError": ""}],
+                "rules": {"namespace": "dev", "resourceRules": [], "nonResourceRules": [], "incomplete": false, "evaluationError": ""}}))
+            .set("/rbac", seen(rbac))
+    };
+    let slash = world("oidc:/dev");
+    let all = findings(&slash);
+    assert_eq!((all[0].code, all[0].confidence), ("rbac-group-name-mismatch", Likely), "{:?}", codes(&slash));
+    assert_eq!(told_of(&slash, "rbac-no-grant").explained_by, Some("rbac-group-name-mismatch"));
+    let other = world("oidc:ops");
+    assert!(!codes(&other).contains(&"rbac-group-name-mismatch"), "{:?}", codes(&other));
+}
+
+/// What was changed just now need not count yet.
+#[test]
+fn a_mapping_of_just_now_and_a_mode_that_is_changing_are_told() {
+    let changed = "/aws/accessEntries/seen/entries/0/details/seen/modifiedAt";
+    let young = told_of(&World::iam_refused().set(changed, json!("2026-11-25T09:59:40Z")), "credential-rejected");
+    assert!(young.why.contains("20 s ago") && young.fix[0].text.starts_with("Wait"), "{young:?}");
+    let update = json!({"id": "u-1", "type": "AuthenticationModeUpdate", "status": "InProgress", "createdAt": "2026-11-25T09:59:00Z", "params": {}, "errors": []});
+    let world = |status: &str| {
+        let world = World::iam_refused().set("/aws/updates/seen", json!([update.clone()]));
+        told_of(&world.set("/aws/updates/seen/0/status", json!(status)), "credential-rejected")
+    };
+    let changing = world("InProgress");
+    assert!(changing.why.contains("authentication mode") && changing.fix[0].text.starts_with("Wait"), "{changing:?}");
+    for old in [world("Successful"), told_of(&World::iam_refused(), "credential-rejected")] {
+        assert!(!old.why.contains("a while") && !old.why.contains("authentication mode"), "{}", old.why);
+        assert!(!old.fix[0].text.starts_with("Wait"), "{old:?}");
+    }
 }

@@ -7,6 +7,8 @@ mod live;
 mod mapping;
 mod moto;
 mod network;
+mod pasted;
+mod providers;
 #[cfg(feature = "aws")]
 mod rights;
 mod world;

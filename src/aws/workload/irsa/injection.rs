@@ -14,6 +14,7 @@ impl Judgement<'_> {
         let mut left_alone: Vec<&str> = Vec::new();
         let mut fault = None;
         let mut other = None;
+        let mut hidden = None;
         let mut without: Vec<&str> = Vec::new();
         let mut given = false;
         for (container, at) in self.containers() {
@@ -31,6 +32,11 @@ impl Judgement<'_> {
                     other = other.or(Some((format!("container {} has AWS_ROLE_ARN={role}", container.name), at)));
                     continue;
                 }
+                // Given by a ConfigMap or Secret, which is not read: it may be any role.
+                (Some(""), Some(_)) => {
+                    hidden = hidden.or(Some((&container.name, at)));
+                    continue;
+                }
                 (Some(_), Some(_)) => {
                     given = true;
                     continue;
@@ -46,6 +52,12 @@ impl Judgement<'_> {
         }
         if let Some((seen, at)) = other {
             return self.push(link_id::IRSA_INJECTION, false, expected, seen, at);
+        }
+        if let Some((name, at)) = hidden.filter(|_| !given) {
+            let why = format!(
+                "container {name} takes AWS_ROLE_ARN from an object that is not read, and the webhook leaves that"
+            );
+            return self.unknown(link_id::IRSA_INJECTION, expected, (why, None), at);
         }
         match fault {
             Some((seen, at)) if !given => self.push(link_id::IRSA_INJECTION, false, expected, seen, at),

@@ -21,14 +21,20 @@ use crate::evidence::Outcome;
 use crate::text::pointer_part;
 
 impl<'a> Judgement<'a> {
-    /// The role that IRSA means: the one in the Pod, else the annotated one.
+    /// The role that IRSA means: the one in the Pod, else the annotated one. `None` also where the Pod's own comes from an
+    /// object that is not read: the webhook writes over no variable that is there.
     pub fn irsa_role(&self) -> Option<&'a str> {
         let containers = self.containers();
-        let in_pod = containers.iter().find_map(|(container, _)| {
+        let in_pod = containers.iter().filter_map(|(container, _)| {
             variable(container, "AWS_WEB_IDENTITY_TOKEN_FILE")?;
-            variable(container, "AWS_ROLE_ARN").filter(|value| !value.is_empty())
+            variable(container, "AWS_ROLE_ARN")
         });
-        in_pod.or_else(|| self.annotated())
+        let in_pod: Vec<&'a str> = in_pod.collect();
+        match in_pod.iter().find(|role| !role.is_empty()) {
+            Some(role) => Some(*role),
+            None if in_pod.is_empty() => self.annotated(),
+            None => None,
+        }
     }
 
     /// The audience of the token that a container would show STS, with the pointer to it.
