@@ -181,7 +181,7 @@ pub fn find(word: &str) -> Option<&'static Resource> {
     find_in(RESOURCES, word)
 }
 
-/// Every API server serves the type: it is of the core group, which cannot be switched off.
+/// Every API server serves the type: it is of the core group, without which there is no cluster.
 pub fn everywhere(word: &str) -> bool {
     find(word).is_some_and(|kind| kind.group.is_empty())
 }
