@@ -10,8 +10,8 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The API server takes no user from the proxy in front of it",
     page: Page {
-        means: "A proxy logs people in and passes their names on in headers. The API server believes such headers only over a connection with the proxy's own client certificate, and only if it was given that certificate's CA (--requestheader-client-ca-file). Where either is missing, the headers count for nothing.",
-        evidence: "The proxy asks for a login and passes it, and the API server names system:anonymous; or the log and the flags: the proxy's certificate is refused, and no --requestheader-client-ca-file is set.",
+        means: "A proxy logs people in and passes their names on in headers. The API server believes such headers only over a connection with the proxy's own client certificate, and only if it was given that certificate's CA (--requestheader-client-ca-file). Where either is missing, the headers count for nothing. The API server passes names on to extension servers (metrics APIs) in the same way, and needs --proxy-client-cert-file for it.",
+        evidence: "The proxy asks for a login and passes it, and the API server names system:anonymous; or the log and the flags: the proxy's certificate is refused, and no --requestheader-client-ca-file is set; or a metrics API names system:anonymous to somebody whom the API server knows.",
         fix: "Give the proxy a client certificate of the front proxy's CA, and the API server the --requestheader flags. `kubectl get configmap -n kube-system extension-apiserver-authentication -o yaml` shows what is set.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy",
     },
