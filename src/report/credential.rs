@@ -130,7 +130,7 @@ impl CredentialReport {
     /// It is cut or spoiled: what it says cannot be read.
     fn is_damaged(&self) -> bool {
         match self.credential_type {
-            CredentialType::Jwt | CredentialType::ServiceAccount => self.claims.is_none(),
+            CredentialType::Jwt | CredentialType::ServiceAccount | CredentialType::EksIam => self.claims.is_none(),
             CredentialType::Opaque => !self.problems.is_empty(),
             _ => false,
         }

@@ -7,6 +7,7 @@ mod connection;
 mod iam;
 mod issuer;
 mod others;
+pub mod plugin;
 mod pod;
 mod rights;
 mod token;
@@ -18,6 +19,7 @@ use regex::Regex;
 
 use super::{RULES, rule};
 use crate::apiserver::message::{Recognised, heard::names as heard, names as text, set, tools};
+use crate::evidence::identity::ANONYMOUS;
 use crate::report::Confidence;
 
 /// What a line says.
@@ -97,6 +99,36 @@ pub fn read_beside(line: &str, beside: bool) -> Vec<Reading> {
 pub fn names_client(line: &str) -> bool {
     static CLIENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(tools::CLIENT.pattern).expect("constant pattern"));
     CLIENT.is_match(line)
+}
+
+/// Whether a line is a refusal of nobody that an extension server may have said, to which the API server passes names on.
+pub fn of_extension(line: &str) -> bool {
+    let unseen = |found: &Reading| found.fields.get("user").is_some_and(|user| user == ANONYMOUS);
+    read(line).iter().any(|found| found.code == "front-proxy-not-configured" && unseen(found))
+}
+
+/// Who says go-oidc's words in a line, the API server before others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Speaker {
+    /// The API server, or nobody that is known.
+    Server,
+    /// Any program that takes ID tokens.
+    Any,
+    /// One that logs people in by itself.
+    Login,
+}
+
+/// Who says go-oidc's words in a line.
+pub fn speaker(line: &str) -> Speaker {
+    let plain = set::plain(line);
+    let context = Context::new(plain.as_deref().unwrap_or(line));
+    if context.logs_in() {
+        Speaker::Login
+    } else if context.relying_party() && !context.api_server() {
+        Speaker::Any
+    } else {
+        Speaker::Server
+    }
 }
 
 /// The place of a code in the registry.
@@ -190,8 +222,20 @@ impl Context {
 
     /// A program that logs people in says it of its own.
     fn logs_in(&self) -> bool {
-        const LOGINS: [&str; 3] = ["could not verify id_token", "oauth2-proxy", "failed to verify token"];
-        LOGINS.iter().any(|words| self.plain.contains(words))
+        const LOGINS: [&str; 10] = [
+            "could not verify id_token",
+            "oauth2-proxy",
+            "oauth2 proxy",
+            "oauthproxy.go",
+            "jwt_session.go",
+            "failed to verify token",
+            "for all audiences",
+            "openid connect auth failed",
+            "failed to authenticate: oidc:",
+            "readiness check returned error",
+        ];
+        let plain = self.plain.to_lowercase();
+        LOGINS.iter().any(|words| plain.contains(words))
     }
 
     /// The line speaks of Kubernetes, whatever program says it.

@@ -4,6 +4,7 @@
 mod family;
 mod fit;
 mod rival;
+mod speaker;
 mod state;
 
 use std::collections::BTreeMap;
@@ -175,7 +176,8 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
     let mut words = Vec::new();
     let mut add = |line: &str, path: &str, place: Place| {
         let found = message::recognise(line).into_iter();
-        words.extend(found.map(|found| Word::new(found.text, found.fields, path, line, place)));
+        let found = found.map(|found| Word::new(found.text, found.fields, path, line, place));
+        words.extend(found.filter_map(speaker::told));
     };
     if let Some(error) = evidence.control_plane.token_review.seen().and_then(|review| review.error.as_deref()) {
         add(error, "/controlPlane/tokenReview/seen/error", Place::TokenReview);
@@ -282,6 +284,8 @@ struct Scene<'a> {
     token: Option<&'a TokenFacts>,
     /// When it was issued: a line of before is about another one.
     issued: Option<Timestamp>,
+    /// A plugin made it for this run: earlier ones had other times.
+    made: bool,
     /// The issuer that it names.
     issuer: Option<&'a str>,
     /// The authenticators of the server, where any is known.
@@ -328,6 +332,7 @@ impl<'a> Scene<'a> {
             token,
             // A time to come is of a clock that is wrong.
             issued: issued.filter(|issued| *issued <= evidence.observed_at),
+            made,
             issuer,
             configured: configuration.map(|configuration| configuration.jwt.as_slice()).filter(|jwt| !jwt.is_empty()),
             complete: known.is_some(),
@@ -409,7 +414,7 @@ impl<'a> Scene<'a> {
         if word.place == Place::TokenReview || !(of_issuer || JUDGING.contains(&word.text)) {
             return true;
         }
-        if word.place == Place::Log && !self.keeps_of_log(word) {
+        if word.place == Place::Log && !self.keeps_of_log(word) || word.place == Place::Met && self.refutes(word) {
             return false;
         }
         if of_issuer {
@@ -425,6 +430,15 @@ impl<'a> Scene<'a> {
         }
         // The TokenReview of this very token would say it too.
         self.reviewed.is_none_or(|error| says(error, word.text))
+    }
+
+    /// What the message says was said of another token, or of another issuer.
+    fn refutes(&self, word: &Word) -> bool {
+        let Some(token) = self.token else { return false };
+        // Nobody asks an issuer about an opaque token or one of AWS.
+        let of_issuers = matches!(token.kind, TokenKind::Jwt | TokenKind::ServiceAccount);
+        let timed = self.made && ties(word);
+        !of_issuers || self.about_ours(word) == Some(false) || !timed && fits(word, token) == Some(false)
     }
 
     /// The line was written before the token was issued.

@@ -401,6 +401,19 @@ fn a_cut_iam_token_says_nothing_of_its_region() {
     assert_eq!(decoded(&[&token]).1["claims"]["region"], Value::Null);
 }
 
+/// Of a token that somebody masked nothing can be read, whatever its prefix says.
+#[test]
+fn a_masked_iam_token_is_not_decoded() {
+    let url = "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15&X-Amz-Cred";
+    let whole = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(url);
+    for encoded in [format!("*******{}", &whole[8..]), "****".to_owned(), format!("{}****", &whole[..16])] {
+        let (code, report) = decoded(&[&format!("k8s-aws-v1.{encoded}")]);
+        assert_eq!((code, &report["claims"]), (Some(2), &Value::Null), "{encoded}: {report:#}");
+    }
+    let (code, report) = decoded(&[&format!("k8s-aws-v1.{whole}")]);
+    assert_eq!((code, report["claims"].is_object()), (Some(0), true), "{report:#}");
+}
+
 /// A word that may be a file's name earns a hint at the @; a token does not.
 #[test]
 fn a_forgotten_at_is_hinted_at() {

@@ -181,6 +181,11 @@ pub fn find(word: &str) -> Option<&'static Resource> {
     find_in(RESOURCES, word)
 }
 
+/// Every API server serves the type: it is of the core group, without which there is no cluster.
+pub fn everywhere(word: &str) -> bool {
+    find(word).is_some_and(|kind| kind.group.is_empty())
+}
+
 /// Finds a type of a list likewise.
 pub fn find_in<'t, T: Worded>(types: &'t [T], word: &str) -> Option<&'t T> {
     let lower = word.to_lowercase();

@@ -67,6 +67,8 @@ texts! {
     PLUGIN_VERSIONS = "plugin-versions", r"exec plugin is configured to use API version (?P<expected>[^\s,]+), plugin returned version (?P<got>\S+)";
     /// The plugin wants a terminal, and there is none.
     PLUGIN_TERMINAL = "plugin-terminal", r"exec plugin cannot support interactive mode|interactiveMode must be specified for (?P<user>\S+) to use exec authentication plugin";
+    /// A program of Python's asks for something, and there is nobody to answer.
+    PLUGIN_PROMPT = "plugin-prompt", r"EOF when reading a line";
     /// The client's own policy forbids the plugin.
     PLUGIN_POLICY = "plugin-policy", r#"plugin "(?P<command>[^"]+)" not allowed: policy set to|plugin path "(?P<path>[^"]+)" is not permitted by the credential plugin allowlist"#;
     /// aws has nothing to sign with.
@@ -83,6 +85,8 @@ texts! {
     LOGIN_UNREACHABLE = "login-issuer-unreachable", r#"(?:oidc discovery error|could not initialize the OIDC provider|oidc provider: oidc provider initialization error|oidc provider initialization error)[^\n]*?: Get "?(?P<url>https?://[^"\s]+)"?: (?P<error>[^\n]+)|oidc discovery error: (?P<status>\d{3}) [^\n]*"#;
     /// The stored login has ended.
     LOGIN_ENDED = "login-ended", r#"could not refresh the token|response did not contain an id_token|token refresh error|failed to refresh token: (?P<error>[^\n]+)|No valid id-token, and cannot refresh without refresh-token|(?P<aadsts>AADSTS700082|AADSTS70008|AADSTS70043|AADSTS50173|AADSTS50078|AADSTS50076|AADSTS700084)|There was a problem refreshing your current auth tokens|Reauthentication failed\. cannot prompt during non-interactive execution|(?:get-token|oidc)[^\n]*"invalid_grant"|You do not currently have an active account selected|Please run 'az login' to setup account|re-login with [`']?tsh login|ssh: cert has expired"#;
+    /// The identity provider refuses the client that kubelogin is, whoever logs in with it.
+    LOGIN_CLIENT = "login-client-refused", r#"(?:get-token|exchanging authorization code and token|resource owner password credentials grant|could not get a token from the OIDC provider)[^\n]*"(?P<reason>unauthorized_client|invalid_client|invalid_scope|invalid_request)"|(?:exchanging authorization code and token|resource owner password credentials grant|could not get a token from the OIDC provider)[^\n]*oauth2: cannot fetch token: (?P<status>40[01])"#;
     /// Entra ID gives no token, for a reason that no new login mends (these by its documentation, not seen).
     LOGIN_REFUSED = "login-refused-by-entra", r"(?P<aadsts>AADSTS53003|AADSTS7000215|AADSTS7000222|AADSTS700016): (?P<error>[^\n]+)";
     /// EKS does not tell the identity about the cluster: no kubeconfig can be written with it.
@@ -147,7 +151,7 @@ texts! {
     /// The API server's own line for each refused request, whatever follows.
     REFUSED_LINE = "refused-line", r#""?Unable to authenticate the request(?:"? err=|"? error=|(?: due to an error)?: )(?P<error>[^\n]*)"#;
     /// The certificate of a client, before 1.20 named it.
-    CERTIFICATE_BARE = "client-certificate-bare", r#"(?:Unable to authenticate the request(?: due to an error: |" err=")|unable to authenticate the request" err=")\[?x509: (?P<error>certificate (?:has expired or is not yet valid|signed by unknown authority|specifies an incompatible key usage)[^,\]\n"]*)"#;
+    CERTIFICATE_BARE = "client-certificate-bare", r#"(?:Unable to authenticate the request(?: due to an error: |" err=")|unable to authenticate the request" err=")\[?x509: (?P<error>certificate (?:has expired or is not yet valid|signed by unknown authority|specifies an incompatible key usage)[^,\]\n"(]*)"#;
     /// The kubelet's own certificate, which it was to be known by, has ended.
     CERTIFICATE_STORED = "client-certificate-stored", r"[Pp]art of the existing bootstrap client certificate (?:in (?P<file>\S+) )?is expired(?:: (?P<expiry>[^\n]+))?";
     /// No JWT, or a broken one.
@@ -181,7 +185,7 @@ texts! {
 
     // Rights.
     /// The authorizer's refusal as it was worded before 1.12.
-    FORBIDDEN_OLD = "forbidden-old", r#"User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>[a-z]+) (?P<resource>[a-z0-9./-]+) (?:in the namespace "(?P<namespace>[^"]*)"|in project "(?P<project>[^"]*)"|at the cluster scope)"#;
+    FORBIDDEN_OLD = "forbidden-old", r#"User "(?P<user>(?:[^"\\]|\\.)*)" cannot (?P<verb>[a-z]+) (?P<resource>[a-z0-9_./-]+) (?:in the namespace "(?P<namespace>[^"]*)"|in project "(?P<project>[^"]*)"|at the cluster scope)"#;
     /// The authorizer's refusal: who, what, where. Its parts are read by `forbidden`.
     FORBIDDEN = "forbidden", r#"forbidden: User \\*"(?P<who>[^\n]*?)\\*" cannot "#;
     /// Discovery was refused: kubectl does not read the reason there.
@@ -210,7 +214,7 @@ texts! {
     /// The kubelet refuses the API server, which passes on an exec or a port.
     KUBELET_UPGRADE = "kubelet-upgrade-refused", r"unable to upgrade connection: Unauthorized";
     /// The extension server does not find the front proxy's CA.
-    FRONT_PROXY_CONFIG = "front-proxy-config", r"unable to load configmap based request-header-client-ca-file: (?P<error>[^\n]+)|Cluster doesn't provide requestheader-client-ca-file in configmap/extension-apiserver-authentication";
+    FRONT_PROXY_CONFIG = "front-proxy-config", r"unable to load configmap based request-header-client-ca-file: (?P<error>[^\n]+)|[Cc]luster doesn't provide requestheader-client-ca-file";
     /// Which CAs may sign whom is not told apart.
     FRONT_PROXY_OVERLAP = "front-proxy-overlap", r"--requestheader-client-ca-file and --client-ca-file contain overlapping certificates";
     /// An APIService's condition.

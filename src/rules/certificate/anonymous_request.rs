@@ -4,7 +4,7 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::identity::ANONYMOUS;
 use crate::report::shell::shell;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, clip};
+use crate::rules::{Case, Page, Rule, clip, reading};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -35,13 +35,25 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let expected = none && case.evidence.kubeconfig.failed().is_some();
     let told = case.anonymous().filter(|_| !expected);
     let met = case.evidence.asked.error.as_deref().filter(|error| !known && message::forbidden(error).is_some_and(|found| found.user == ANONYMOUS));
-    let cite = if let Some(cite) = told {
-        cite
+    let cite = if let Some(cite) = &told {
+        cite.clone()
     } else if let Some(error) = met {
         seen("/asked/error", clip(error, 240))
     } else {
         return Vec::new();
     };
+    // With the credential of this run the answer is another one: the message is of another request.
+    if told.is_none() && case.rejected().is_some() {
+        return vec![RULE.finding(
+            Confidence::Possible,
+            "The message tells of a request that arrived without a credential. The one of this run arrived with it, and is refused: it is another fault, or a mended one.",
+            cite,
+            Step::command("Mend that refusal first; if the message comes again, see which user entry was used for it", "kubectl config view --minify"),
+        )];
+    }
+    // An extension server says it too, of somebody whom the API server knows.
+    let extension = told.is_none() && met.is_some_and(|error| error.lines().any(reading::of_extension));
+    let confidence = if extension { Confidence::Possible } else { Confidence::Certain };
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     let methods = user.map(|user| user.methods.clone()).unwrap_or_default();
     let (why, step) = if none || methods.is_empty() {
@@ -64,5 +76,33 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             Step::text("Send the request past the proxy or balancer that terminates TLS (use the API server's own endpoint, or TLS pass-through)."),
         )
     };
-    vec![RULE.finding(Confidence::Certain, why, cite, step)]
+    vec![RULE.finding(confidence, why, cite, step)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Evidence;
+    use crate::report::diagnose;
+    use crate::rules::check_all;
+
+    const MET: &str = r#"Error from server (Forbidden): pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" in the namespace "default""#;
+
+    #[test]
+    fn a_message_of_a_request_without_a_credential_does_not_explain_a_401() {
+        // Its token is refused; the message is synthetic: the API server's words, beside which they do not stand there.
+        let text = include_str!("../../../testdata/cases/token-audience-mismatch/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        evidence.asked.error = Some(MET.to_owned());
+        let found = diagnose(check_all(&Case::new(&evidence)));
+        assert_eq!(found[0].code, "token-audience-mismatch");
+        let own = found.iter().find(|finding| finding.code == RULE.code).expect("it is told");
+        assert_eq!((own.confidence, own.explained_by), (Confidence::Possible, Some("token-audience-mismatch")));
+        // Where nobody arrived, it is what it was.
+        let text = include_str!("../../../testdata/cases/anonymous-request/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        evidence.asked.error = Some(MET.to_owned());
+        let found = check(&Case::new(&evidence));
+        assert_eq!(found.first().map(|finding| finding.confidence), Some(Confidence::Certain));
+    }
 }

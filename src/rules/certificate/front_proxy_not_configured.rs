@@ -2,7 +2,7 @@
 
 use crate::apiserver::message::{self, heard};
 use crate::report::{Confidence, Finding, Severity, Step, probed, seen};
-use crate::rules::{Case, Page, Rule, front};
+use crate::rules::{Case, Page, Rule, clip, front, reading};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -10,8 +10,8 @@ pub static RULE: Rule = Rule {
     severity: Severity::Error,
     title: "The API server takes no user from the proxy in front of it",
     page: Page {
-        means: "A proxy logs people in and passes their names on in headers. The API server believes such headers only over a connection with the proxy's own client certificate, and only if it was given that certificate's CA (--requestheader-client-ca-file). Where either is missing, the headers count for nothing.",
-        evidence: "The proxy asks for a login and passes it, and the API server names system:anonymous; or the log and the flags: the proxy's certificate is refused, and no --requestheader-client-ca-file is set.",
+        means: "A proxy logs people in and passes their names on in headers. The API server believes such headers only over a connection with the proxy's own client certificate, and only if it was given that certificate's CA (--requestheader-client-ca-file). Where either is missing, the headers count for nothing. The API server passes names on to extension servers (metrics APIs) in the same way, and needs --proxy-client-cert-file for it.",
+        evidence: "The proxy asks for a login and passes it, and the API server names system:anonymous; or the log and the flags: the proxy's certificate is refused, and no --requestheader-client-ca-file is set; or a metrics API names system:anonymous to somebody whom the API server knows.",
         fix: "Give the proxy a client certificate of the front proxy's CA, and the API server the --requestheader flags. `kubectl get configmap -n kube-system extension-apiserver-authentication -o yaml` shows what is set.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#authenticating-proxy",
     },
@@ -32,7 +32,32 @@ pub static RULE: Rule = Rule {
     check,
 };
 
+/// An extension server saw nobody where the API server knows the caller.
+fn behind(case: &Case<'_>) -> Option<Finding> {
+    let error = case.evidence.asked.error.as_deref().filter(|_| case.accepted())?;
+    let line = error.lines().find(|line| reading::of_extension(line))?;
+    Some(
+        RULE.finding(
+            Confidence::Likely,
+            "The API server knows who you are, and the message says that nobody was seen: so the extension server behind the API server said it. The API server passes names on to it in headers, which it believes only beside the front proxy's certificate.",
+            seen("/asked/error", clip(line, 240)),
+            Step::command(
+                "See whether the extension server can know the front proxy's CA: requestheader-client-ca-file and the headers' names stand here",
+                "kubectl get configmap -n kube-system extension-apiserver-authentication -o yaml",
+            ),
+        )
+        .titled("The extension server takes no user from the API server")
+        .step(Step::manifest(
+            "The API server needs a certificate of that CA besides its --requestheader flags (kubeadm sets them); then start the extension server anew",
+            "--proxy-client-cert-file=/etc/kubernetes/pki/front-proxy-client.crt\n--proxy-client-key-file=/etc/kubernetes/pki/front-proxy-client.key\n",
+        )),
+    )
+}
+
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    if let Some(finding) = behind(case) {
+        return vec![finding];
+    }
     let terminated = case.terminated();
     let unset = case.configuration.as_ref().filter(|(configuration, _)| configuration.complete && configuration.front_proxy.is_none());
     // One that has expired may be anybody's.
@@ -77,4 +102,33 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(seen(*path, "the flags in force name no --requestheader-client-ca-file"));
     }
     vec![finding.cite_if(terminated)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Evidence;
+
+    #[test]
+    fn an_extension_server_that_sees_nobody_is_not_the_api_server() {
+        // Somebody whom the server knows; the messages are those of metrics-server #249 and of a newer server.
+        let text = include_str!("../../../testdata/cases/private-zone-visible/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let mut told = |message: &str| {
+            evidence.asked.error = Some(message.to_owned());
+            check(&Case::new(&evidence)).first().map(|finding| finding.confidence)
+        };
+        for message in [
+            r#"pods.metrics.k8s.io is forbidden: User "system:anonymous" cannot list pods.metrics.k8s.io in the namespace "default".: "No policy matched.""#,
+            r#"Error from server (Forbidden): nodes.metrics.k8s.io is forbidden: User "system:anonymous" cannot list resource "nodes" in API group "metrics.k8s.io" at the cluster scope"#,
+        ] {
+            assert_eq!(told(message), Some(Confidence::Likely), "{message}");
+        }
+        for message in [
+            r#"nodes is forbidden: User "system:anonymous" cannot list resource "nodes" in API group "" at the cluster scope"#,
+            r#"nodes.metrics.k8s.io is forbidden: User "jane" cannot list resource "nodes" in API group "metrics.k8s.io" at the cluster scope"#,
+        ] {
+            assert_eq!(told(message), None, "{message}");
+        }
+    }
 }

@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
         fix: "What stderr says: log in again, name another profile, or install what is missing; then run the same command by hand until it works. `aws sts get-caller-identity` tries it for AWS, `kubectl oidc-login get-token` with the arguments of the entry for OIDC.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
-    recognises: &[&heard::PLUGIN_FAILED, &heard::PLUGIN_ABSENT, &heard::LOGIN_REFUSED, &tools::PLUGIN_FAILED],
+    recognises: &[&heard::PLUGIN_FAILED, &heard::PLUGIN_ABSENT, &heard::LOGIN_REFUSED, &heard::LOGIN_CLIENT, &tools::PLUGIN_FAILED],
     explains: &[],
     check,
 };

@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
         fix: "IfAvailable, where the plugin can do without a terminal (a browser, a cached login); else log in once in a terminal, or use a credential for machines. `kubectl config set-credentials USER --exec-interactive-mode=IfAvailable`.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins",
     },
-    recognises: &[&heard::PLUGIN_TERMINAL, &heard::LOGIN_BROWSER],
+    recognises: &[&heard::PLUGIN_TERMINAL, &heard::PLUGIN_PROMPT, &heard::LOGIN_BROWSER],
     explains: &["exec-failed"],
     check,
 };

@@ -5,13 +5,15 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::foreign;
 use super::meaning::means;
 use super::own_words::own_words;
 use super::repair::{candidate, next};
+use super::unseen;
 use crate::apiserver::message::{heard::names as heard, tools::names as tools};
 use crate::report::explain::{Explanation, Match};
 use crate::report::view::StepView;
-use crate::rules::reading::{self, Reading, rank};
+use crate::rules::reading::{self, Reading, plugin, rank};
 use crate::rules::rule;
 
 /// Groups beyond this many are not told apart by their fields any more, so that no log fills the memory.
@@ -68,6 +70,8 @@ pub struct Collector<'s> {
     waiting: Vec<(u64, String)>,
     /// First lines of exceptions whose next lines may say more.
     heads: Vec<Head>,
+    /// Lines that tell why a credential plugin failed, where its own line follows, with their numbers.
+    causes: Vec<(u64, String)>,
 }
 
 /// The first line of an exception that is counted until a line after it says what was refused.
@@ -105,6 +109,7 @@ impl<'s> Collector<'s> {
             client: None,
             waiting: Vec::new(),
             heads: Vec::new(),
+            causes: Vec::new(),
         }
     }
 
@@ -113,6 +118,7 @@ impl<'s> Collector<'s> {
         let mut new = Vec::new();
         self.waiting.retain(|(at, _)| number.saturating_sub(*at) <= BESIDE);
         self.heads.retain(|head| number.saturating_sub(head.line) <= SOON);
+        self.causes.retain(|(at, _)| number.saturating_sub(*at) <= SOON);
         if reading::names_client(line) {
             self.client = Some(number);
             for (at, line) in std::mem::take(&mut self.waiting) {
@@ -123,6 +129,13 @@ impl<'s> Collector<'s> {
         let readings = reading::read_beside(line, beside);
         if readings.is_empty() && !beside && line.len() <= LINE && !reading::read_beside(line, true).is_empty() {
             self.waiting.push((number, line.to_owned()));
+        }
+        if readings.iter().any(plugin::is_of_aws) {
+            for (at, line) in std::mem::take(&mut self.causes) {
+                new.extend(self.told(at, &line, plugin::before(&line).into_iter().collect()));
+            }
+        } else if readings.is_empty() && line.len() <= LINE && plugin::before(line).is_some() {
+            self.causes.push((number, line.to_owned()));
         }
         new.extend(self.told(number, line, readings));
         new
@@ -204,16 +217,22 @@ impl<'s> Collector<'s> {
     }
 
     fn group(&mut self, found: Reading, number: u64, line: &str, time: Option<&String>) -> usize {
-        let telling = TELLING.iter().filter(|_| self.matches.len() < MANY).filter_map(|name| found.fields.get(*name));
-        let key = (found.code, found.text, telling.map(String::as_str).collect::<Vec<_>>().join("\u{0}"));
+        let telling = TELLING.iter().filter_map(|name| found.fields.get(*name));
+        let mut key = (found.code, found.text, telling.map(String::as_str).collect::<Vec<_>>().join("\u{0}"));
+        if self.matches.len() >= MANY && !self.groups.contains_key(&key) {
+            // What is sure is never one of many that are not.
+            key.2 = format!("\u{0}{}", found.confidence.word());
+        }
         let known = self.groups.get(&key).copied();
-        if let Some(index) = known.filter(|index| self.matches[*index].count > 0) {
+        let counted = known.filter(|index| self.matches[*index].count > 0);
+        if let Some(index) = counted.filter(|index| self.matches[*index].confidence <= found.confidence) {
             return index;
         }
         let scrub = self.scrub;
         let fields: BTreeMap<String, String> =
             found.fields.iter().map(|(name, value)| (name.clone(), scrub(value, FIELD))).collect();
         let rule = rule(found.code).expect("a reading's code is in the registry");
+        let foreign = foreign::told(&found, &fields, line);
         let match_ = Match {
             code: found.code,
             severity: rule.severity,
@@ -221,21 +240,41 @@ impl<'s> Collector<'s> {
             title: match found.text {
                 // The rule's own is about kaccess.
                 heard::EKS_DENIED => "AWS does not let this identity read the cluster",
-                text => own_words(text).map_or(rule.title, |(title, _)| title),
+                heard::FORBIDDEN | heard::FORBIDDEN_OLD if unseen(found.code, &fields) => {
+                    "The extension server takes no user from the API server"
+                }
+                text => match &foreign {
+                    Some(foreign) => foreign.title.unwrap_or(rule.title),
+                    None => own_words(text).map_or(rule.title, |(title, _)| title),
+                },
             },
-            means: means(&found, &fields, rule, line),
+            means: match &foreign {
+                Some(foreign) => foreign.means.clone(),
+                None => means(&found, &fields, rule, line),
+            },
             text: scrub(line.trim(), LINE),
             line: number,
             count: 0,
             first_seen: time.cloned(),
             last_seen: None,
             last_line: number,
-            next: next(rule, found.text, &fields).iter().map(StepView::from).collect(),
+            next: match &foreign {
+                Some(foreign) => vec![StepView::from(&foreign.next)],
+                None => next(rule, found.text, &fields).iter().map(StepView::from).collect(),
+            },
             candidates: found.rivals.iter().filter_map(|code| candidate(code, &fields)).collect(),
             fields,
             explained_by: None,
             docs: format!("docs/findings/{}.md", found.code),
         };
+        // A line that is surer than those before it tells the cause of them all.
+        if let Some(index) = counted {
+            let before = &mut self.matches[index];
+            let (count, last_line) = (before.count, before.last_line);
+            let (first_seen, last_seen) = (before.first_seen.take(), before.last_seen.take());
+            *before = Match { count, last_line, first_seen, last_seen, ..match_ };
+            return index;
+        }
         // Where all were taken back, this one is the first.
         if let Some(index) = known {
             self.matches[index] = match_;
@@ -319,6 +358,7 @@ fn stamp(line: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Confidence;
 
     /// The first line of each match, and how often it was said, in the order of the lines.
     fn read(lines: &[&str]) -> Vec<(u64, u64)> {
@@ -351,5 +391,57 @@ mod tests {
         assert_eq!(read(&[body, head]), [(1, 1), (2, 1)]);
         let later = [&[head][..], &[headers; 9], &[body]].concat();
         assert_eq!(read(&later), [(1, 1), (11, 1)]);
+    }
+
+    /// What is told of a text: code, confidence, line and cause.
+    fn told(lines: &[String]) -> Vec<(&'static str, Confidence, u64, Option<&'static str>)> {
+        let kept = |text: &str, _: usize| text.to_owned();
+        let mut collector = Collector::new(&kept);
+        for (number, line) in (1..).zip(lines) {
+            collector.line(number, line);
+        }
+        let matches = collector.finish(u64::MAX).matches;
+        matches.iter().map(|found| (found.code, found.confidence, found.line, found.explained_by)).collect()
+    }
+
+    #[test]
+    fn a_sure_line_stays_among_many_that_are_not() {
+        // Made up after argo-cd #13432: one client after the other, then the API server's own line.
+        let other = |client: usize| {
+            format!(
+                r#"time="2024-05-06T10:25:03Z" level=warning msg="Failed to verify token: failed to verify token: oidc: expected audience \"a\" got [\"client-{client}\"]""#
+            )
+        };
+        let own = r#"E1125 18:21:54.000000       1 authentication.go:75] "Unable to authenticate the request" err="[invalid bearer token, oidc: verify token: oidc: expected audience \"kubernetes\" got [\"foo\"]]""#;
+        for many in [MANY - 10, MANY + 50] {
+            let mut lines: Vec<String> = (0..many).map(other).collect();
+            lines.push(own.to_owned());
+            let last = u64::try_from(lines.len()).expect("a number");
+            let sure = ("token-audience-mismatch", Confidence::Certain, last, None);
+            assert_eq!(told(&lines).first(), Some(&sure), "{many}");
+        }
+        // The same names, once of anybody and once of the API server.
+        let lines = [r#"portal: oidc: expected audience "kubernetes" got ["foo"]"#.to_owned(), own.to_owned()];
+        assert_eq!(told(&lines), [("token-audience-mismatch", Confidence::Certain, 2, None)]);
+    }
+
+    #[test]
+    fn what_stands_before_the_line_of_a_plugin_is_its_cause() {
+        let plugin =
+            "Unable to connect to the server: getting credentials: exec: executable aws failed with exit code 254";
+        let role = "An error occurred (InvalidIdentityToken) when calling the AssumeRoleWithWebIdentity operation: No OpenIDConnect provider found in your account for https://token.actions.githubusercontent.com";
+        let ask = "EOF when reading a line";
+        let lines = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
+        for (before, code) in [(role, "aws-credentials-unavailable"), (ask, "exec-needs-terminal")] {
+            let found = told(&lines(&[before, plugin]));
+            let consequence = ("exec-failed", Confidence::Certain, 2, Some(code));
+            assert_eq!(found, [(code, Confidence::Likely, 1, None), consequence]);
+            // By itself it is any program's, and so it is before another plugin or long before this one.
+            assert_eq!(told(&lines(&[before])), []);
+            let other = plugin.replace("executable aws", "executable kubelogin");
+            assert_eq!(told(&lines(&[before, other.as_str()])), [("exec-failed", Confidence::Certain, 2, None)]);
+            let later = [&[before][..], &["-"; 9], &[plugin]].concat();
+            assert_eq!(told(&lines(&later)), [("exec-failed", Confidence::Certain, 11, None)]);
+        }
     }
 }

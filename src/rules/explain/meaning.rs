@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::own_words::own_words;
-use super::{NOTHING, field, or, with};
+use super::{NOTHING, field, or, unseen, with};
 use crate::apiserver::message::{heard::names as heard, names as text, tools::names as tools};
 use crate::rules::reading::{self, Reading};
 use crate::rules::{Rule, mapping};
@@ -55,6 +55,7 @@ pub(super) fn means(found: &Reading, fields: &BTreeMap<String, String>, rule: &R
         text::WEBHOOK_TRANSPORT => format!("the token webhook {} could not be asked: {}", f("url"), f("error")),
         text::SERVICE_ACCOUNT_UID => format!("the service account was made anew: its UID is {}, the token's is {}", f("expected"), f("got")),
         text::SERVICE_ACCOUNT_MISSING => format!("the service account {} of the token is gone", f("name")),
+        heard::FORBIDDEN | heard::FORBIDDEN_OLD if unseen(rule.code, fields) => format!("the extension server that serves {}{} saw nobody: the API server passes names on to it in headers, which count only beside the front proxy's certificate; or the API server itself saw nobody", f("resource"), if given("group") { format!(".{}", f("group")) } else { String::new() }),
         heard::FORBIDDEN | heard::FORBIDDEN_OLD => refusal(fields),
         text::NODE_AUTHORIZER => format!("the node {} may not do this: {}", f("node"), f("reason")),
         text::RBAC_ESCALATION | heard::ESCALATION => format!("{} would give away rights that {} does not hold", or(f("name"), "the role or binding"), or(f("user"), "its author")),

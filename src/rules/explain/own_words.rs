@@ -19,6 +19,14 @@ pub(super) fn own_words(text: &str) -> Option<(&'static str, &'static str)> {
             "The AWS tool was not told a region",
             "Name the cluster's region in the user's exec entry: --region REGION among its args, or AWS_REGION in its env (aws eks update-kubeconfig --name CLUSTER --region REGION writes it); outside of a kubeconfig in the environment.",
         ),
+        "login-client-refused" => (
+            "The identity provider refuses the client that the plugin logs in with",
+            "Compare the user entry with the client at the identity provider: --oidc-client-id and --oidc-client-secret, the scopes (--oidc-extra-scope), the grants that the client may use, and its redirect URI (http://localhost:8000 and http://localhost:18000 are kubelogin's own). No new login mends it.",
+        ),
+        "pipeline-role" => (
+            "AWS does not let the pipeline take the role that it is to reach the cluster with",
+            "Register the pipeline's issuer in the role's account (aws iam create-open-id-connect-provider --url ISSUER --client-id-list sts.amazonaws.com), and have the role's trust policy name that provider with the audience and the subject of this pipeline; no login of a person mends it.",
+        ),
         "plugin-sts-unreachable" => (
             "AWS' STS does not answer this machine",
             "Let this machine out to that address (a proxy: HTTPS_PROXY; a network without a way out: a VPC endpoint for STS), or name the right region (AWS_REGION); then ask again: aws sts get-caller-identity.",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::own_words::own_words;
-use super::{field, or, with};
+use super::{field, or, unseen, with};
 use crate::report::Step;
 use crate::report::shell::{Shell, shell};
 use crate::report::view::{CandidateView, StepView};
@@ -68,6 +68,10 @@ pub(super) fn next(rule: &Rule, text: &str, fields: &BTreeMap<String, String>) -
             f("account").rsplit('/').next().unwrap_or("NAME"),
             f("account").split_once('/').map_or("NAMESPACE", |(namespace, _)| namespace),
         ))),
+        _ if unseen(rule.code, fields) => steps.push(Step::command(
+            "If other requests know who you are, set --proxy-client-cert-file and --proxy-client-key-file on the API server, with --requestheader-client-ca-file and its header flags for the CA of that certificate, and start the extension server anew: it reads them from this ConfigMap",
+            "kubectl get configmap -n kube-system extension-apiserver-authentication -o yaml",
+        )),
         _ if own.is_some() => steps.extend(own.map(|(_, what)| Step::text(what))),
         "token-audience-mismatch" if !f("expected").is_empty() => steps.push(Step::text(format!(
             "Log in with the client {0:?} and send its ID token; or have the identity provider add {0:?} to the audience (Keycloak: an audience mapper with the included client audience {0:?} on the client that logs in); or configure --oidc-client-id={1} on the API server.",

@@ -31,6 +31,15 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
+    let mut findings = refused(case);
+    // Beside the 401 of this run only a message that was met tells of nobody.
+    if case.rejected().is_some() {
+        findings.iter_mut().for_each(|finding| finding.explains = &["anonymous-request"]);
+    }
+    findings
+}
+
+fn refused(case: &Case<'_>) -> Vec<Finding> {
     if let Some(finding) = by_connections(case).or_else(|| by_some(case)) {
         return vec![finding];
     }

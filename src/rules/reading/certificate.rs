@@ -29,7 +29,8 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             } else if error.contains("key usage") {
                 (vec!["client-certificate-wrong-usage"], Certain)
             } else {
-                let neither = said.has(text::BOTH_CAS);
+                // Which authority it was held against, Go tells where one has that name.
+                let neither = said.has(text::BOTH_CAS) || said.context.plain.contains("requestheader-ca");
                 let rivals: &[&str] = if neither {
                     &["front-proxy-ca-mismatch"]
                 } else {
@@ -130,5 +131,17 @@ mod tests {
             assert_eq!(of_certificate(unknown, expired, more), [("client-certificate-untrusted", Likely)]);
             assert_eq!(of_certificate(expired, unknown, more), [("client-certificate-untrusted", Likely)]);
         }
+    }
+
+    #[test]
+    fn a_front_proxys_authority_that_is_named_is_a_candidate() {
+        // kubernetes #68439.
+        let line = r#"E0908 23:23:15.369015       1 authentication.go:64] Unable to authenticate the request due to an error: [x509: certificate signed by unknown authority (possibly because of "crypto/rsa: verification error" while trying to verify candidate authority certificate "kube-apiserver-requestheader-ca"), x509: certificate signed by unknown authority]"#;
+        let reading = read(line).into_iter().next().expect("it is read");
+        assert_eq!(
+            (reading.code, reading.rivals.as_slice()),
+            ("client-certificate-untrusted", &["front-proxy-ca-mismatch"][..])
+        );
+        assert_eq!(reading.fields["error"], "certificate signed by unknown authority");
     }
 }

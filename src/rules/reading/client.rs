@@ -61,9 +61,20 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::EKS_NO_CLUSTER => (vec!["endpoint-stale"], Possible),
         heard::EKS_CIDRS => (vec!["public-access-cidr-blocked"], Likely),
         heard::PLUGIN_NEWER => (vec!["exec-api-version-unknown-to-client"], Certain),
+        // Any program of Python's says it: see `plugin`.
+        heard::PLUGIN_PROMPT => silence(),
+        heard::LOGIN_CLIENT if said.has(heard::LOGIN_ENDED) => silence(),
+        heard::LOGIN_CLIENT if said.field("status") == "400" => {
+            // A code or a password that is wrong is answered so as well.
+            (vec!["exec-failed", "exec-login-expired"], Possible)
+        }
+        heard::LOGIN_CLIENT => (vec!["exec-failed"], Likely),
+        // No browser mends what the provider has against the client.
+        heard::LOGIN_BROWSER if said.has(heard::LOGIN_CLIENT) => silence(),
         heard::LOGIN_BROWSER => (vec!["exec-login-expired", "exec-needs-terminal"], Possible),
         heard::LOGIN_NONCE => (vec!["exec-stale-token-cache"], Possible),
         // OAuth's words, which every program that logs somebody in has.
+        heard::LOGIN_ENDED if of_another_command(&said.context.plain) => silence(),
         heard::LOGIN_ENDED if others_login(&said.context.plain) => (vec!["exec-login-expired"], Possible),
         heard::LOGIN_ENDED => (vec!["exec-login-expired"], Likely),
         heard::LOGIN_NONE => (vec!["exec-login-expired"], Possible),
@@ -121,11 +132,26 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
     })
 }
 
+/// Terraform's provider for Azure, or a command of gcloud's that writes no kubeconfig and no token for one.
+fn of_another_command(plain: &str) -> bool {
+    let gcloud = plain.split_once("(gcloud.").map(|(_, command)| command);
+    plain.contains("AzureRM")
+        || gcloud
+            .is_some_and(|command| !["config", "container", "auth.print"].iter().any(|own| command.starts_with(own)))
+}
+
 /// The line holds words of OAuth, and none of a credential plugin or of kubectl's.
 fn others_login(plain: &str) -> bool {
-    const WORDS: [&str; 3] =
-        ["could not refresh the token", "response did not contain an id_token", "token refresh error"];
-    const OWN: [&str; 8] = [
+    const WORDS: [&str; 6] = [
+        "could not refresh the token",
+        "response did not contain an id_token",
+        "token refresh error",
+        // What az and gcloud say whatever they are run for.
+        "Please run 'az login' to setup account",
+        "There was a problem refreshing your current auth tokens",
+        "Reauthentication failed",
+    ];
+    const OWN: [&str; 13] = [
         "get-token",
         "kubelogin",
         "oidc-login",
@@ -134,6 +160,60 @@ fn others_login(plain: &str) -> bool {
         "Connection error",
         "Unable to connect",
         "error: could not refresh",
+        "config-helper",
+        "gke-gcloud-auth-plugin",
+        "AzureCLICredential",
+        "convert-kubeconfig",
+        "failed to get token",
     ];
     WORDS.iter().any(|words| plain.contains(words)) && !OWN.iter().any(|words| plain.contains(words))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::report::Confidence::{self, Likely, Possible};
+    use crate::rules::reading::read;
+
+    fn told(line: &str) -> Vec<(&'static str, Confidence)> {
+        read(line).into_iter().map(|reading| (reading.code, reading.confidence)).collect()
+    }
+
+    #[test]
+    fn a_client_that_the_provider_refuses_is_no_login_that_ended() {
+        // By kubelogin's own words of today, and by its issues #93, #234 and #102.
+        for line in [
+            r#"error: get-token: authentication error: authcode-browser error: authentication error: authorization code flow error: oauth2 error: could not exchange the code and token: oauth2: "unauthorized_client" "Invalid client or Invalid client credentials""#,
+            r#"error: get-token: authentication error: authcode-browser error: authentication error: authorization code flow error: oauth2 error: authorization error: "invalid_scope" "Invalid scopes: openid groups""#,
+            "Error: could not get a token from the OIDC provider: could not get a token: error while exchanging authorization code and token: oauth2: cannot fetch token: 401 Unauthorized",
+        ] {
+            assert_eq!(told(line), [("exec-failed", Likely)], "{line}");
+        }
+        let password = "error: error while the resource owner password credentials grant flow: could not get a token: oauth2: cannot fetch token: 400 Bad Request";
+        assert_eq!(told(password), [("exec-failed", Possible)]);
+        let ended = r#"error: get-token: authentication error: could not refresh the token: oauth2: "invalid_grant" "Token is not active""#;
+        assert_eq!(told(ended), [("exec-login-expired", Likely)]);
+        let closed = "error: get-token: authentication error: authcode-browser error: authentication error: authorization code flow error: context deadline exceeded while waiting for authorization response";
+        assert_eq!(told(closed), [("exec-login-expired", Possible)]);
+    }
+
+    #[test]
+    fn a_login_of_az_or_gcloud_need_not_be_a_plugins() {
+        // terraform-provider-azurerm #15268, and commands of gcloud's that have nothing to do with a cluster
+        // (django-cloud-deploy #190, genai-for-marketing #138).
+        for line in [
+            "Error: building AzureRM Client: obtain subscription() from Azure CLI: parsing json result from the Azure CLI: waiting for the Azure CLI: exit status 1: ERROR: Please run 'az login' to setup account.",
+            "ERROR: (gcloud.projects.list) There was a problem refreshing your current auth tokens: invalid_grant: Bad Request",
+            "ERROR: (gcloud.auth.application-default.login) There was a problem refreshing your current auth tokens: None could not be converted to bytes",
+        ] {
+            assert_eq!(told(line), [], "{line}");
+        }
+        assert_eq!(told("ERROR: Please run 'az login' to setup account."), [("exec-login-expired", Possible)]);
+        for line in [
+            "ERROR: (gcloud.config.config-helper) There was a problem refreshing your current auth tokens: Reauthentication failed. cannot prompt during non-interactive execution.",
+            "ERROR: (gcloud.container.clusters.get-credentials) There was a problem refreshing your current auth tokens: Reauthentication failed. cannot prompt during non-interactive execution.",
+            "Error: failed to get token: AzureCLICredential: ERROR: Please run 'az login' to setup account.",
+        ] {
+            assert_eq!(told(line).first().map(|(code, _)| *code), Some("exec-login-expired"), "{line}");
+        }
+    }
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Codes, Context, Said, silence};
-use crate::apiserver::authz::nodes;
+use crate::apiserver::authz::{nodes, resources};
 use crate::apiserver::message::{self, heard::names as heard, names as text};
+use crate::evidence::identity::ANONYMOUS;
 use crate::report::Confidence::{Certain, Likely, Possible};
 
 /// The codes, the likeliest first; `None` where this part does not choose.
@@ -20,6 +21,9 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         }
         heard::FORBIDDEN => forbidden_codes(said.context, said.field("who")),
         heard::FORBIDDEN_OLD if message::forbidden(&said.context.plain).is_some() => silence(),
+        heard::FORBIDDEN_OLD if said.field("user") == ANONYMOUS && of_metrics(said.field("resource")) => {
+            behind_the_server(said.context)
+        }
         heard::FORBIDDEN_OLD => old_codes(said.field("user"), said.field("verb")),
         heard::CLIENT_FORBIDDEN if said.has(heard::FORBIDDEN) || said.has(heard::FORBIDDEN_OLD) => silence(),
         heard::CLIENT_FORBIDDEN => (vec!["rbac-no-grant", "rbac-wrong-scope", "anonymous-request"], Possible),
@@ -41,7 +45,7 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         // What admission could not look up belongs to its refusal.
         text::RESOURCE_NOT_SERVED if said.has(text::ADMISSION) || said.has(text::ADMISSION_OTHER) => silence(),
         // Every API server serves these: discovery was refused, or something else answered it.
-        text::RESOURCE_NOT_SERVED if CORE.contains(&said.field("type")) => (
+        text::RESOURCE_NOT_SERVED if resources::everywhere(said.field("type")) => (
             vec!["credential-rejected", "rbac-default-bindings-removed", "anonymous-request", "not-a-kubernetes-api"],
             Possible,
         ),
@@ -68,41 +72,6 @@ fn of_an_account(words: &str) -> bool {
     message::forbidden(words).is_some_and(|refusal| refusal.user.starts_with("system:serviceaccount:"))
 }
 
-/// Names and short names of what every API server serves.
-const CORE: &[&str] = &[
-    "pods",
-    "pod",
-    "po",
-    "services",
-    "service",
-    "svc",
-    "nodes",
-    "node",
-    "no",
-    "namespaces",
-    "namespace",
-    "ns",
-    "secrets",
-    "secret",
-    "configmaps",
-    "configmap",
-    "cm",
-    "events",
-    "event",
-    "ev",
-    "endpoints",
-    "ep",
-    "serviceaccounts",
-    "serviceaccount",
-    "sa",
-    "persistentvolumes",
-    "pv",
-    "persistentvolumeclaims",
-    "pvc",
-    "replicationcontrollers",
-    "rc",
-];
-
 /// How the node authorizer's reasons begin.
 const NODES: &[&str] = &[
     "no relationship found between node",
@@ -128,6 +97,25 @@ const OF_RBAC: &[&str] = &[
     "Reconciler error",
 ];
 
+/// A type with its group (and, as it was worded before 1.12, its subresource or name) that an extension server serves
+/// wherever it is served at all.
+fn of_metrics(resource: &str) -> bool {
+    let dotted = resource.split('/').next().unwrap_or_default();
+    let group = dotted.split_once('.').map_or("", |(_, group)| group);
+    matches!(group, "metrics.k8s.io" | "custom.metrics.k8s.io" | "external.metrics.k8s.io")
+}
+
+/// Nobody is refused such a type: by the API server, which then saw nobody itself, or by the extension server, which
+/// believes none of its headers. The autoscaler's certificate is known to the API server.
+fn behind_the_server(context: &Context) -> Codes {
+    let autoscaler = ["unable to fetch metrics", "unable to get metric", "horizontal"];
+    let known = autoscaler.iter().any(|words| context.plain.contains(words));
+    (
+        vec!["front-proxy-not-configured", "anonymous-request", "authorization-header-stripped"],
+        if known { Likely } else { Possible },
+    )
+}
+
 /// What the refusal points at as it was worded before 1.12: who asked tells most.
 fn old_codes(user: &str, verb: &str) -> Codes {
     match user {
@@ -150,7 +138,10 @@ fn forbidden_codes(context: &Context, who: &str) -> Codes {
     };
     let question = &refusal.question;
     let role = refusal.reason.contains("RBAC:") && refusal.reason.contains("not found");
-    if refusal.user == "system:anonymous" {
+    if refusal.user == ANONYMOUS && of_metrics(&format!("{}.{}", question.resource, question.group)) {
+        return behind_the_server(context);
+    }
+    if refusal.user == ANONYMOUS {
         let codes = vec![
             "anonymous-request",
             "authorization-header-stripped",
@@ -276,5 +267,34 @@ mod tests {
         assert_eq!(told("delete resource \"nodes\""), Some(("node-not-in-nodes-group", Possible)));
         assert_eq!(told("list resource \"services\""), Some(("node-not-in-nodes-group", Likely)));
         assert_eq!(told("get resource \"nodes\""), Some(("node-not-in-nodes-group", Likely)));
+    }
+
+    #[test]
+    fn whom_an_extension_server_does_not_see_the_api_server_may_know() {
+        let told = |line: &str| {
+            let reading = crate::rules::reading::read(line).into_iter().next().expect("it is read");
+            (reading.code, reading.confidence)
+        };
+        // metrics-server #249, custom-metrics-apiserver #68, kubernetes #55805.
+        let autoscaler = r#"unable to fetch metrics from resource metrics API: pods.metrics.k8s.io is forbidden: User "system:anonymous" cannot list pods.metrics.k8s.io in the namespace "default".: "No policy matched.""#;
+        assert_eq!(told(autoscaler), ("front-proxy-not-configured", Likely));
+        for line in [
+            r#"work-queue-length.custom.metrics.k8s.io is forbidden: User "system:anonymous" cannot list resource "work-queue-length" in API group "custom.metrics.k8s.io" in the namespace "default""#,
+            r#"pods.custom.metrics.k8s.io "a" is forbidden: User "system:anonymous" cannot get pods.custom.metrics.k8s.io/foo-metric in the namespace "default""#,
+        ] {
+            assert_eq!(told(line), ("front-proxy-not-configured", Possible), "{line}");
+        }
+        // The API server's own types: there it saw nobody.
+        for line in [
+            r#"pods is forbidden: User "system:anonymous" cannot list resource "pods" in API group "" in the namespace "default""#,
+            r#"User "system:anonymous" cannot list pods in the namespace "default"."#,
+        ] {
+            assert_eq!(told(line), ("anonymous-request", Confidence::Certain), "{line}");
+        }
+        // Somebody whom the extension server sees lacks a right; a metric's name may have a low line.
+        let named = r#"pods.custom.metrics.k8s.io "a" is forbidden: User "kubernetes" cannot get pods.custom.metrics.k8s.io/accelerator_duty_cycle in the namespace "default""#;
+        let reading = crate::rules::reading::read(named).into_iter().next().expect("it is read");
+        assert_eq!(reading.code, "rbac-no-grant");
+        assert_eq!(reading.fields["resource"], "pods.custom.metrics.k8s.io/accelerator_duty_cycle");
     }
 }
