@@ -4,7 +4,7 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::{OIDC_CA_FILE, TlsFaultKind, TlsReport};
 use crate::report::shell::shell;
 use crate::report::{probed, seen, Confidence, Finding, Severity, Step};
-use crate::rules::{eks, Case, Page, Rule, Word};
+use crate::rules::{eks, setting, Case, Page, Rule, Word};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -56,10 +56,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .map_or_else(|| "a CA the API server does not know".to_owned(), |certificate| format!("{:?}", certificate.issuer));
     // EKS has no field for a CA, and no API server that its user restarts.
     let on_eks = eks::is_eks(case);
-    let step = if on_eks {
-        Step::text("Give the issuer a publicly trusted certificate, with its intermediates: EKS has no field for a CA of one's own. The API server tries again every 10 s.")
+    let (step, other) = if on_eks {
+        let text = "Give the issuer a publicly trusted certificate, with its intermediates: EKS has no field for a CA of one's own. The API server tries again every 10 s.";
+        (Step::text(text), None)
     } else {
-        Step::manifest("Give the API server the CA certificate that signed the issuer's, and restart it", "--oidc-ca-file=/etc/kubernetes/pki/oidc-ca.crt\n")
+        setting::trust_issuer(case, "Give the API server the CA certificate that signed the issuer's")
     };
     let mut finding = RULE
         .finding(
@@ -68,6 +69,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             first,
             step,
         )
+        .steps(other)
         .steps((!on_eks).then(|| Step::text("Where the API server cannot be given a CA (a managed one), give the issuer a publicly trusted certificate, with its intermediates.")));
     if let Some((tls, index)) = fault {
         finding = finding.cite(probed(format!("{at}/tls/seen/faults/{index}"), format!("from here, with {} roots: {}", tls.roots, tls.faults[index].detail)));
@@ -82,6 +84,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
 fn another(case: &Case<'_>, word: &Word, tls: &TlsReport) -> Finding {
     let (_, at) = case.issuer();
     let file = if tls.roots == OIDC_CA_FILE { "another CA file than the one given here" } else { "a CA file without that CA" };
+    let (lacking, other) =
+        setting::trust_issuer(case, "Where that is the CA of the issuer's own certificate, the API server lacks it: give it");
     RULE.finding(
         word.sure().max(Confidence::Likely),
         format!("The API server does not know the CA of the certificate that it meets, so it breaks off before it reads the discovery document. From here the issuer's certificate verifies (with {} roots): either the API server has {file}, or something on its own way, such as a proxy that breaks TLS open, presents a certificate of its own.", tls.roots),
@@ -91,7 +95,8 @@ fn another(case: &Case<'_>, word: &Word, tls: &TlsReport) -> Finding {
             shell!("curl -skv {} -o /dev/null 2>&1 | grep issuer:", case.discovery_document()),
         ),
     )
-    .step(Step::manifest("Where that is the CA of the issuer's own certificate, the API server lacks it: give it, and restart it", "--oidc-ca-file=/etc/kubernetes/pki/oidc-ca.crt\n"))
+    .step(lacking)
+    .steps(other)
     .step(Step::text("Where it is another one, have the proxy leave the issuer's connections alone, or name the issuer in NO_PROXY of the API server's environment."))
     .cite(probed(format!("{at}/tls/seen/roots"), format!("from here the certificate verifies with {} roots", tls.roots)))
 }
@@ -115,5 +120,26 @@ mod tests {
         assert_eq!((found.len(), found[0].confidence), (1, Confidence::Likely));
         assert!(found[0].why.contains("a proxy that breaks TLS open"), "{}", found[0].why);
         assert!(found[0].fix.iter().any(|step| step.text.contains("NO_PROXY")), "{:?}", found[0].fix);
+    }
+
+    #[test]
+    fn the_ca_goes_where_the_server_has_its_issuers() {
+        let text = include_str!("../../../testdata/cases/issuer-certificate-untrusted-log/evidence.json");
+        let mut evidence: serde_json::Value = serde_json::from_str(text).expect("evidence");
+        let manifests = |evidence: &serde_json::Value| {
+            let evidence: Evidence = serde_json::from_value(evidence.clone()).expect("evidence");
+            let found = check(&Case::new(&evidence)).remove(0);
+            found.fix.into_iter().filter_map(|step| step.manifest).collect::<Vec<_>>()
+        };
+        // Nothing but the log was seen: either form may be the server's.
+        let [flags, file] = &manifests(&evidence)[..] else { panic!("two forms") };
+        assert!(flags.starts_with("--oidc-ca-file=") && file.contains("certificateAuthority: |"), "{flags} {file}");
+        // Synthetic: the same log beside the file that the server reads. A real one with the file and the flag does not start.
+        evidence["controlPlane"]["configuration"] = serde_json::json!({
+            "startedMs": 0, "tookMs": 0,
+            "seen": { "source": "flags", "flags": { "authentication-config": ["/etc/kubernetes/auth.yaml"] } },
+        });
+        let [file] = &manifests(&evidence)[..] else { panic!("one form") };
+        assert!(file.starts_with("jwt:") && file.contains("certificateAuthority: |"), "{file}");
     }
 }
