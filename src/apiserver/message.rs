@@ -39,8 +39,9 @@ texts! {
     /// The issuer (or what stands in front of it) answered discovery with another status than 200.
     OIDC_INIT_HTTP = "oidc-init-http", r"initializing plugin: (?P<status>\d{3}) (?P<reason>[^:\n]*): ?(?P<body>[^\n]*)";
     /// A forward proxy refused the CONNECT to the issuer: the reason phrase alone, without digits or body, in whatever
-    /// words the proxy has. Go's own errors begin with a small letter, and EOF is no word.
-    OIDC_INIT_PROXY = "oidc-init-proxy", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<reason>[A-Z][a-z]+(?:[ -][A-Za-z]+)*)"?\s*$"#;
+    /// words the proxy has. Go's own errors begin with a small letter, and EOF is no word. A proxy of an egress selection
+    /// is named, with its status.
+    OIDC_INIT_PROXY = "oidc-init-proxy", r#"initializing plugin: Get "(?P<url>[^"]+)": (?:proxy error from (?P<proxy>\S+) while dialing \S+, code (?P<status>\d{3}): (?:\d{3} )?)?(?P<reason>[A-Z][a-z]+(?:[ -][A-Za-z]+)*)"?\s*$"#;
     /// The control plane's own proxy cannot be connected to.
     OIDC_INIT_PROXY_DEAD = "oidc-init-proxy-dead", r#"initializing plugin: Get "(?P<url>[^"]+)": proxyconnect tcp: (?P<error>[^\n"]+)"#;
     /// The issuer's host name does not resolve for the control plane.
@@ -435,6 +436,12 @@ mod tests {
             ),
             ["oidc-init-proxy"]
         );
+        let found = recognise(
+            r#"E1126 23:20:29.951253   24163 oidc.go:433] oidc authenticator: initializing plugin: Get "https://localhost:36444/staff/.well-known/openid-configuration": proxy error from localhost:36448 while dialing localhost:36444, code 403: 403 Forbidden"#,
+        );
+        assert_eq!(found[0].text, &OIDC_INIT_PROXY);
+        let field = |name: &str| found[0].fields[name].as_str();
+        assert_eq!((field("proxy"), field("status"), field("reason")), ("localhost:36448", "403", "Forbidden"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use crate::apiserver::message::{self, heard};
 use crate::evidence::tls::{OIDC_CA_FILE, TlsFaultKind, TlsReport};
 use crate::report::shell::shell;
 use crate::report::{probed, seen, Confidence, Finding, Severity, Step};
+use crate::rules::issuer_port::by_egress_selection;
 use crate::rules::{eks, setting, Case, Page, Rule, Word};
 
 /// The rule.
@@ -36,6 +37,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     });
     // With a CA of its own, or with the file that was given as that, the certificate is in order as seen from here.
     let tls = probes.tls.seen().filter(|tls| tls.faults.is_empty() && !tls.chain.is_empty());
+    if let Some(word) = said.filter(|_| by_egress_selection(case)) {
+        return vec![proxys_or_issuers(case, word, tls)];
+    }
     if let (Some(word), Some(tls)) = (said, tls.filter(|tls| tls.roots == OIDC_CA_FILE || case.has_oidc_ca() == Some(true))) {
         return vec![another(case, word, tls)];
     }
@@ -80,6 +84,32 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     vec![finding]
 }
 
+/// On the way to the issuer there may be the proxy of an egress selection, with a certificate of its own: the log does not
+/// say whose it is.
+fn proxys_or_issuers(case: &Case<'_>, word: &Word, tls: Option<&TlsReport>) -> Finding {
+    let (_, at) = case.issuer();
+    let verifies = tls.map_or_else(String::new, |tls| {
+        format!(" From here the issuer's own certificate verifies (with {} roots), which speaks for the proxy's.", tls.roots)
+    });
+    let (lacking, other) =
+        setting::trust_issuer(case, "Where it is the issuer's certificate, give the API server the CA that signed it");
+    let finding = RULE
+        .finding(
+            word.sure().max(Confidence::Likely),
+            format!("The API server does not know the CA of the certificate that it meets on its way to the issuer. It goes there as an egress selection says (egressSelectorType), so that certificate is the one of the selection's proxy, or the issuer's; the log has the same words for both.{verifies}"),
+            word.cite(),
+            Step::command(
+                "In the file of --egress-selector-config-file, compare caBundle of that selection with the CA that signed its proxy's certificate; where it is another, correct it and restart the API server",
+                "cat \"$(ps -o args= -C kube-apiserver | grep -oP 'egress-selector-config-file=\\K\\S+')\"",
+            ),
+        )
+        .titled("The API server does not trust the certificate of its egress proxy, or that of the issuer")
+        .step(lacking)
+        .steps(other);
+    let here = tls.map(|tls| probed(format!("{at}/tls/seen/roots"), format!("from here the certificate verifies with {} roots", tls.roots)));
+    finding.cite_if(here)
+}
+
 /// The certificate that the API server meets is refused, and the one met here verifies: another file, or another certificate.
 fn another(case: &Case<'_>, word: &Word, tls: &TlsReport) -> Finding {
     let (_, at) = case.issuer();
@@ -120,6 +150,31 @@ mod tests {
         assert_eq!((found.len(), found[0].confidence), (1, Confidence::Likely));
         assert!(found[0].why.contains("a proxy that breaks TLS open"), "{}", found[0].why);
         assert!(found[0].fix.iter().any(|step| step.text.contains("NO_PROXY")), "{:?}", found[0].fix);
+    }
+
+    #[test]
+    fn on_the_way_through_an_egress_selection_the_certificate_may_be_the_proxys() {
+        let text = include_str!("../../../testdata/cases/issuer-certificate-untrusted-log/evidence.json");
+        let mut evidence: serde_json::Value = serde_json::from_str(text).expect("evidence");
+        let url = evidence["issuer"]["target"]["seen"]["url"].clone();
+        // Synthetic: a kube-apiserver 1.36 logged these very words of its egress proxy's certificate, for another issuer.
+        for (selection, expected) in [("", Confidence::Certain), ("controlplane", Confidence::Likely)] {
+            evidence["controlPlane"]["configuration"] = serde_json::json!({
+                "startedMs": 0, "tookMs": 0,
+                "seen": { "source": "auth.yaml", "flags": {}, "authenticationConfiguration": {
+                    "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
+                    "jwt": [{
+                        "issuer": { "url": url, "audiences": ["kubernetes"], "egressSelectorType": selection },
+                        "claimMappings": { "username": { "claim": "sub", "prefix": "" } },
+                    }],
+                } },
+            });
+            let evidence: Evidence = serde_json::from_value(evidence.clone()).expect("evidence");
+            let found = check(&Case::new(&evidence));
+            assert_eq!((found.len(), found[0].confidence), (1, expected), "{selection}: {found:?}");
+            let egress = found[0].fix[0].text.contains("--egress-selector-config-file");
+            assert_eq!(egress, !selection.is_empty(), "{:?}", found[0].fix);
+        }
     }
 
     #[test]
