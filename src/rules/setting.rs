@@ -131,6 +131,16 @@ pub fn add_issuer(case: &Case<'_>, issuer: &str) -> Option<Step> {
     ))
 }
 
+/// The API server has its issuers in an AuthenticationConfiguration, so that no `--oidc-*` flag may be named to it.
+pub fn in_a_file(case: &Case<'_>) -> bool {
+    matches!(home(case), Home::File)
+}
+
+/// What names the issuer to the API server.
+pub fn issuer_field(case: &Case<'_>) -> &'static str {
+    if in_a_file(case) { "issuer.url of its AuthenticationConfiguration" } else { "--oidc-issuer-url" }
+}
+
 fn home(case: &Case<'_>) -> Home {
     if eks::is_eks(case) {
         return Home::Eks;

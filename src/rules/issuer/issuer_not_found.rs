@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Finding, Severity, Step, probed};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, setting};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -45,13 +45,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let (probes, _) = case.issuer();
     let issuer = probes.target.seen().map_or("the issuer", |target| target.url.as_str());
     let url = format!("{}{DISCOVERY}", issuer.strip_suffix('/').unwrap_or(issuer));
+    let field = setting::issuer_field(case);
     let right = match case.claim_text("iss").filter(|iss| *iss != issuer && iss.starts_with("https://")) {
         Some(iss) => Step::command(
-            format!("The token in hand comes from {iss}: if its discovery document is there, configure the API server with that issuer (--oidc-issuer-url), byte for byte"),
+            format!("The token in hand comes from {iss}: if its discovery document is there, configure the API server with that issuer ({field}), byte for byte"),
             shell!("curl -s {}", format!("{}{DISCOVERY}", iss.strip_suffix('/').unwrap_or(iss))),
         ),
         None => Step::command(
-            "Find the issuer's own spelling: it is iss in a token of the provider that works elsewhere, and `issuer` in its discovery document; configure the API server (--oidc-issuer-url) with exactly that",
+            format!("Find the issuer's own spelling: it is iss in a token of the provider that works elsewhere, and `issuer` in its discovery document; configure the API server ({field}) with exactly that"),
             "kaccess decode TOKEN",
         ),
     };
