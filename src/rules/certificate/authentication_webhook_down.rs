@@ -81,9 +81,8 @@ fn hangs(case: &Case<'_>) -> Option<Citation> {
     if case.accepted() {
         return None;
     }
-    let unserved = unserved(case, |came| {
-        matches!(came, Came::Broken(failure, _) if failure.kind == FailureKind::Timeout)
-    })?;
+    let unserved =
+        unserved(case, |came| matches!(came, Came::Broken(failure, _) if failure.kind == FailureKind::Timeout))?;
     if !matches!(unserved.spread, Spread::Credential | Spread::Some) {
         return None;
     }
@@ -119,8 +118,10 @@ mod tests {
             let mut evidence = evidence.clone();
             let found = line.map(message::recognise).unwrap_or_default().into_iter();
             let matches: Vec<Value> = found
-                .map(|found| json!({ "text": found.text.name, "line": line, "lineNumber": 1, "lastLineNumber": 1,
-                    "count": 1, "fields": found.fields }))
+                .map(|found| {
+                    json!({ "text": found.text.name, "line": line, "lineNumber": 1, "lastLineNumber": 1,
+                    "count": 1, "fields": found.fields })
+                })
                 .collect();
             evidence["controlPlane"]["log"]["seen"]["matches"] = json!(matches);
             let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");

@@ -77,7 +77,10 @@ fn own_words(case: &Case<'_>) -> Option<Finding> {
         return None;
     }
     let file = |text: &str| {
-        Step::command(text, "ps -o args= -C kube-apiserver | grep -oP 'authentication-token-webhook-config-file=\\K\\S+'")
+        Step::command(
+            text,
+            "ps -o args= -C kube-apiserver | grep -oP 'authentication-token-webhook-config-file=\\K\\S+'",
+        )
     };
     let cite = seen("/controlPlane/tokenReview/seen/error", format!("TokenReview says: {}", clip(error, 240)));
     let log = Step::text("Read the webhook's own log for the same moment: it says whom it saw and why it refused.");
@@ -86,15 +89,23 @@ fn own_words(case: &Case<'_>) -> Option<Finding> {
             "Nobody else claims this token, so the API server asks its webhook, and is answered with a page: {}. So the webhook, or a proxy before it, refuses the API server.",
             clip(said, 160)
         );
-        let step = file("Have the webhook, and the proxy before it, allow the API server (its client certificate or token in users[0].user of the webhook's file)");
+        let step = file(
+            "Have the webhook, and the proxy before it, allow the API server (its client certificate or token in users[0].user of the webhook's file)",
+        );
         return Some(RULE.finding(Confidence::Likely, why, cite, step).step(log));
     }
     let why = format!(
         "Nobody else claims this token, and whoever was asked about it says: {}. No authenticator of the API server itself gives a reason for such a token: these are its token webhook's words, about the token or about the API server that asks.",
         clip(said, 160).trim_end_matches('.')
     );
-    let step = file("Have that mended where the webhook has its users and tokens; this file of the API server's says where the webhook is");
-    Some(RULE.finding(Confidence::Likely, why, cite, step).titled("The token webhook refuses this token, and says why").step(log))
+    let step = file(
+        "Have that mended where the webhook has its users and tokens; this file of the API server's says where the webhook is",
+    );
+    Some(
+        RULE.finding(Confidence::Likely, why, cite, step)
+            .titled("The token webhook refuses this token, and says why")
+            .step(log),
+    )
 }
 
 #[cfg(test)]
@@ -117,7 +128,8 @@ mod tests {
         let locked = told("[invalid bearer token, account of jane is locked]");
         let [(Confidence::Likely, title, why)] = &locked[..] else { panic!("{locked:?}") };
         assert!(title.contains("refuses this token") && why.contains("account of jane is locked"), "{title}: {why}");
-        let page = told("[invalid bearer token, <html><head><title>403 Forbidden</title></head><body>nginx</body></html>]");
+        let page =
+            told("[invalid bearer token, <html><head><title>403 Forbidden</title></head><body>nginx</body></html>]");
         let [(Confidence::Likely, title, why)] = &page[..] else { panic!("{page:?}") };
         assert!(title == RULE.title && why.contains("403 Forbidden"), "{title}: {why}");
         // Nobody gave a reason.

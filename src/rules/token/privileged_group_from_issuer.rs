@@ -110,7 +110,10 @@ fn by_server(case: &Case<'_>, token: &TokenFacts, user: &User, at: &str) -> Opti
             (false, true) if complete => (Confidence::Certain, "the file of --token-auth-file gives it"),
             // Nobody at the API server knows such a token: a proxy vouches, which is a finding of its own.
             (false, false) if complete => return None,
-            _ => (Confidence::Likely, "the token webhook or the file of --token-auth-file gave it, or a proxy before the API server"),
+            _ => (
+                Confidence::Likely,
+                "the token webhook or the file of --token-auth-file gave it, or a proxy before the API server",
+            ),
         },
         _ => return None,
     };
@@ -129,7 +132,9 @@ fn by_server(case: &Case<'_>, token: &TokenFacts, user: &User, at: &str) -> Opti
         .titled(format!("The API server makes whoever has this token {MASTERS}"));
     if let (Some(text), Some((_, path))) = (expression, configuration) {
         finding = finding
-            .step(Step::text("Take it out of that expression; the API server reads the AuthenticationConfiguration again by itself."))
+            .step(Step::text(
+                "Take it out of that expression; the API server reads the AuthenticationConfiguration again by itself.",
+            ))
             .cite(seen(*path, format!("claimMappings.groups.expression: {}", clip(text, 160))));
     }
     Some(finding)
