@@ -275,6 +275,53 @@ texts! {
     NOBODY_CLAIMED = "nobody-claimed", r#"(?:^|err="|error":\s*")\[?invalid bearer token(?:, unknown)?\]?(?:$|")"#;
 }
 
+/// What a token webhook has against a token, in whatever words it has: a line of the log in which nothing else is known.
+pub static WEBHOOK_WORDS: Text =
+    Text { name: "authentication-webhook-words", pattern: r#"err="\[invalid bearer token, (?P<error>[^\n]+)\]""# };
+
+/// What the API server's own authenticators speak of, and what ends a request from outside.
+const NO_WEBHOOKS: &[&str] = &[
+    "oidc",
+    "JWT",
+    "jwt",
+    "jose",
+    "crypto",
+    "x509",
+    "certificate",
+    "ervice account",
+    "erviceaccount",
+    "erviceAccount",
+    "secrets ",
+    "pods ",
+    "nodes ",
+    "UID",
+    "Token has",
+    "Token does",
+    "claim",
+    "audiences",
+    "signature",
+    "expression",
+    "illegal base64",
+    "invalid character",
+    "context canceled",
+];
+
+/// The words of a token webhook in a line of the log in which [`recognise`] knows nothing.
+pub fn webhook_words(line: &str) -> Option<Recognised> {
+    static PATTERN: LazyLock<Regex> = LazyLock::new(|| Regex::new(WEBHOOK_WORDS.pattern).expect("constant pattern"));
+    if !line.contains("[invalid bearer token, ") {
+        return None;
+    }
+    let levels = set::unquoted(line);
+    // The log has one layer of quoting.
+    let plain = levels.get(1).or_else(|| levels.first())?;
+    let error = PATTERN.captures(plain)?.name("error")?.as_str().trim().to_owned();
+    if error == "unknown" || NO_WEBHOOKS.iter().any(|words| error.contains(words)) {
+        return None;
+    }
+    Some(Recognised { text: &WEBHOOK_WORDS, fields: BTreeMap::from([("error".to_owned(), error)]) })
+}
+
 /// One recognised text with its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recognised {
@@ -426,6 +473,24 @@ mod tests {
             assert_eq!(asked(&text), Some((verb.to_owned(), "signers".to_owned(), name.to_owned())), "{text}");
         }
         assert_eq!(asked("pods is forbidden: user not permitted"), None);
+    }
+
+    #[test]
+    fn a_webhooks_own_words_are_none_of_the_api_servers() {
+        let of = |error: &str| {
+            let line = format!(
+                r#"E1126 23:00:08.740763   26757 authentication.go:75] "Unable to authenticate the request" err="[invalid bearer token, {error}]""#
+            );
+            webhook_words(&line).map(|found| found.fields["error"].clone())
+        };
+        assert_eq!(of("account of jane is locked").as_deref(), Some("account of jane is locked"));
+        assert_eq!(
+            of(r#"user \"jane\" is not in the directory"#).as_deref(),
+            Some("user \"jane\" is not in the directory")
+        );
+        for own in ["unknown", "context canceled", "oidc: something new", r#"secrets \"x\" not found"#] {
+            assert_eq!(of(own), None, "{own}");
+        }
     }
 
     #[test]

@@ -67,10 +67,23 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     ]
 }
 
-/// The TokenReview of an opaque token gives a reason: whoever reads such a token in words is a webhook.
+/// The TokenReview of an opaque token gives a reason, or the log one of some token: whoever reads such a token in words is a
+/// webhook.
 fn own_words(case: &Case<'_>) -> Option<Finding> {
-    let error = case.evidence.control_plane.token_review.seen()?.error.as_deref()?;
-    let said = error.trim_matches(['[', ']']).strip_prefix("invalid bearer token, ")?;
+    let (said, cite, confidence) = match case.evidence.control_plane.token_review.seen() {
+        Some(review) => {
+            let error = review.error.as_deref()?;
+            let said = error.trim_matches(['[', ']']).strip_prefix("invalid bearer token, ")?;
+            let text = format!("TokenReview says: {}", clip(error, 240));
+            (said, seen("/controlPlane/tokenReview/seen/error", text), Confidence::Likely)
+        }
+        None => {
+            let word = case.said(&message::WEBHOOK_WORDS)?;
+            let doubtful = word.past || hook::answered_since(case, word);
+            let confidence = if doubtful { Confidence::Possible } else { Confidence::Likely };
+            (word.field("error"), word.cite(), confidence)
+        }
+    };
     let known = case.words.iter().any(|word| word.place == Place::TokenReview);
     let without = case.configuration.as_ref().is_some_and(|(known, _)| known.complete && !known.webhook);
     if case.token()?.kind != TokenKind::Opaque || known || without {
@@ -82,9 +95,8 @@ fn own_words(case: &Case<'_>) -> Option<Finding> {
             "ps -o args= -C kube-apiserver | grep -oP 'authentication-token-webhook-config-file=\\K\\S+'",
         )
     };
-    let cite = seen("/controlPlane/tokenReview/seen/error", format!("TokenReview says: {}", clip(error, 240)));
     let log = Step::text("Read the webhook's own log for the same moment: it says whom it saw and why it refused.");
-    if said.starts_with('<') {
+    let mut finding = if said.starts_with('<') {
         let why = format!(
             "Nobody else claims this token, so the API server asks its webhook, and is answered with a page: {}. So the webhook, or a proxy before it, refuses the API server.",
             clip(said, 160)
@@ -92,20 +104,25 @@ fn own_words(case: &Case<'_>) -> Option<Finding> {
         let step = file(
             "Have the webhook, and the proxy before it, allow the API server (its client certificate or token in users[0].user of the webhook's file)",
         );
-        return Some(RULE.finding(Confidence::Likely, why, cite, step).step(log));
+        RULE.finding(confidence, why, cite, step)
+    } else {
+        let why = format!(
+            "Nobody else claims this token, and whoever was asked about it says: {}. No authenticator of the API server itself gives a reason for such a token: these are its token webhook's words, about the token or about the API server that asks.",
+            clip(said, 160).trim_end_matches('.')
+        );
+        let step = file(
+            "Have that mended where the webhook has its users and tokens; this file of the API server's says where the webhook is",
+        );
+        let finding = RULE.finding(confidence, why, cite, step);
+        finding.titled("The token webhook refuses this token, and says why")
+    };
+    if case.evidence.control_plane.token_review.seen().is_none() {
+        finding.why.push_str(" The line of the log names no token, and may be about another one than this.");
     }
-    let why = format!(
-        "Nobody else claims this token, and whoever was asked about it says: {}. No authenticator of the API server itself gives a reason for such a token: these are its token webhook's words, about the token or about the API server that asks.",
-        clip(said, 160).trim_end_matches('.')
-    );
-    let step = file(
-        "Have that mended where the webhook has its users and tokens; this file of the API server's says where the webhook is",
-    );
-    Some(
-        RULE.finding(Confidence::Likely, why, cite, step)
-            .titled("The token webhook refuses this token, and says why")
-            .step(log),
-    )
+    if confidence == Confidence::Possible {
+        finding.explains = &[];
+    }
+    Some(finding.step(log))
 }
 
 #[cfg(test)]
@@ -134,5 +151,35 @@ mod tests {
         assert!(title == RULE.title && why.contains("403 Forbidden"), "{title}: {why}");
         // Nobody gave a reason.
         assert!(told("invalid bearer token").is_empty());
+    }
+    #[test]
+    fn the_webhooks_own_words_in_a_log_may_be_about_somebody_else() {
+        let text = include_str!("../../../testdata/cases/authentication-webhook-refused-log/evidence.json");
+        // Lines as a kube-apiserver 1.36 wrote them of other tokens, in another order.
+        let line = |error: &str| {
+            format!(
+                "E1125 17:25:39.716702   30877 authentication.go:75] \"Unable to authenticate the request\" err=\"{error}\""
+            )
+        };
+        let locked = line("[invalid bearer token, account of jane is locked]");
+        let nobody = line("invalid bearer token");
+        let told = |lines: &[&str]| {
+            let mut evidence: serde_json::Value = serde_json::from_str(text).expect("evidence");
+            let matches = lines.iter().zip(1_u64..).map(|(line, number)| {
+                let found = message::recognise(line).into_iter().next().or_else(|| message::webhook_words(line));
+                let found = found.expect("a known line");
+                serde_json::json!({ "text": found.text.name, "line": line, "lineNumber": number,
+                    "lastLineNumber": number, "count": 1, "fields": found.fields })
+            });
+            let matches: Vec<serde_json::Value> = matches.collect();
+            evidence["controlPlane"]["log"]["seen"]["matches"] = serde_json::json!(matches);
+            let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+            let found = check(&Case::new(&evidence));
+            found.into_iter().map(|finding| (finding.confidence, finding.explains.is_empty())).collect::<Vec<_>>()
+        };
+        assert_eq!(told(&[locked.as_str()]), [(Confidence::Likely, false)]);
+        assert_eq!(told(&[nobody.as_str(), locked.as_str()]), [(Confidence::Likely, false)]);
+        assert_eq!(told(&[locked.as_str(), nobody.as_str()]), [(Confidence::Possible, true)]);
+        assert!(told(&[nobody.as_str()]).is_empty());
     }
 }
