@@ -301,6 +301,18 @@ fn start_errors(configuration: &Configuration) -> Result<(), Vec<String>> {
     Ok(())
 }
 
+/// What a server without egress selections says of an issuer that is to be reached through one. The flags must be those of
+/// the command line: what is kept of them in evidence does not hold this one.
+pub fn egress_error(configuration: &Configuration, flags: &Flags) -> Option<String> {
+    let flag = FlagReader { flags: &flags.flags };
+    if !flags.complete || !flag.text("egress-selector-config-file").is_empty() {
+        return None;
+    }
+    let mut selections = configuration.jwt.iter().map(|jwt| jwt.issuer.egress_selector.as_str());
+    let selection = selections.find(|selection| !selection.is_empty())?;
+    Some(format!("oidc: egress lookup required with egress selector type {}", quote(selection)))
+}
+
 /// Kubernetes' defaults for the `--oidc-*` flags.
 fn oidc_flags(flag: &FlagReader<'_>) -> Result<Option<file::RawAuthenticator>, String> {
     let (issuer, client) = (flag.text("oidc-issuer-url"), flag.text("oidc-client-id"));

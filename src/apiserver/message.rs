@@ -39,8 +39,9 @@ texts! {
     /// The issuer (or what stands in front of it) answered discovery with another status than 200.
     OIDC_INIT_HTTP = "oidc-init-http", r"initializing plugin: (?P<status>\d{3}) (?P<reason>[^:\n]*): ?(?P<body>[^\n]*)";
     /// A forward proxy refused the CONNECT to the issuer: the reason phrase alone, without digits or body, in whatever
-    /// words the proxy has. Go's own errors begin with a small letter, and EOF is no word.
-    OIDC_INIT_PROXY = "oidc-init-proxy", r#"initializing plugin: Get "(?P<url>[^"]+)": (?P<reason>[A-Z][a-z]+(?:[ -][A-Za-z]+)*)"?\s*$"#;
+    /// words the proxy has. Go's own errors begin with a small letter, and EOF is no word. A proxy of an egress selection
+    /// is named, with its status.
+    OIDC_INIT_PROXY = "oidc-init-proxy", r#"initializing plugin: Get "(?P<url>[^"]+)": (?:proxy error from (?P<proxy>\S+) while dialing \S+, code (?P<status>\d{3}): (?:\d{3} )?)?(?P<reason>[A-Z][a-z]+(?:[ -][A-Za-z]+)*)"?\s*$"#;
     /// The control plane's own proxy cannot be connected to.
     OIDC_INIT_PROXY_DEAD = "oidc-init-proxy-dead", r#"initializing plugin: Get "(?P<url>[^"]+)": proxyconnect tcp: (?P<error>[^\n"]+)"#;
     /// The issuer's host name does not resolve for the control plane.
@@ -277,6 +278,53 @@ texts! {
     NOBODY_CLAIMED = "nobody-claimed", r#"(?:^|err="|error":\s*")\[?invalid bearer token(?:, unknown)?\]?(?:$|")"#;
 }
 
+/// What a token webhook has against a token, in whatever words it has: a line of the log in which nothing else is known.
+pub static WEBHOOK_WORDS: Text =
+    Text { name: "authentication-webhook-words", pattern: r#"err="\[invalid bearer token, (?P<error>[^\n]+)\]""# };
+
+/// What the API server's own authenticators speak of, and what ends a request from outside.
+const NO_WEBHOOKS: &[&str] = &[
+    "oidc",
+    "JWT",
+    "jwt",
+    "jose",
+    "crypto",
+    "x509",
+    "certificate",
+    "ervice account",
+    "erviceaccount",
+    "erviceAccount",
+    "secrets ",
+    "pods ",
+    "nodes ",
+    "UID",
+    "Token has",
+    "Token does",
+    "claim",
+    "audiences",
+    "signature",
+    "expression",
+    "illegal base64",
+    "invalid character",
+    "context canceled",
+];
+
+/// The words of a token webhook in a line of the log in which [`recognise`] knows nothing.
+pub fn webhook_words(line: &str) -> Option<Recognised> {
+    static PATTERN: LazyLock<Regex> = LazyLock::new(|| Regex::new(WEBHOOK_WORDS.pattern).expect("constant pattern"));
+    if !line.contains("[invalid bearer token, ") {
+        return None;
+    }
+    let levels = set::unquoted(line);
+    // The log has one layer of quoting.
+    let plain = levels.get(1).or_else(|| levels.first())?;
+    let error = PATTERN.captures(plain)?.name("error")?.as_str().trim().to_owned();
+    if error == "unknown" || NO_WEBHOOKS.iter().any(|words| error.contains(words)) {
+        return None;
+    }
+    Some(Recognised { text: &WEBHOOK_WORDS, fields: BTreeMap::from([("error".to_owned(), error)]) })
+}
+
 /// One recognised text with its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recognised {
@@ -455,6 +503,24 @@ mod tests {
     }
 
     #[test]
+    fn a_webhooks_own_words_are_none_of_the_api_servers() {
+        let of = |error: &str| {
+            let line = format!(
+                r#"E1126 23:00:08.740763   26757 authentication.go:75] "Unable to authenticate the request" err="[invalid bearer token, {error}]""#
+            );
+            webhook_words(&line).map(|found| found.fields["error"].clone())
+        };
+        assert_eq!(of("account of jane is locked").as_deref(), Some("account of jane is locked"));
+        assert_eq!(
+            of(r#"user \"jane\" is not in the directory"#).as_deref(),
+            Some("user \"jane\" is not in the directory")
+        );
+        for own in ["unknown", "context canceled", "oidc: something new", r#"secrets \"x\" not found"#] {
+            assert_eq!(of(own), None, "{own}");
+        }
+    }
+
+    #[test]
     fn a_proxys_refusal_is_not_the_issuers() {
         assert_eq!(
             names(
@@ -462,6 +528,12 @@ mod tests {
             ),
             ["oidc-init-proxy"]
         );
+        let found = recognise(
+            r#"E1126 23:20:29.951253   24163 oidc.go:433] oidc authenticator: initializing plugin: Get "https://localhost:36444/staff/.well-known/openid-configuration": proxy error from localhost:36448 while dialing localhost:36444, code 403: 403 Forbidden"#,
+        );
+        assert_eq!(found[0].text, &OIDC_INIT_PROXY);
+        let field = |name: &str| found[0].fields[name].as_str();
+        assert_eq!((field("proxy"), field("status"), field("reason")), ("localhost:36448", "403", "Forbidden"));
     }
 
     #[test]

@@ -58,7 +58,9 @@ pub fn read(source: &str, input: impl Read, scrubber: &Scrubber) -> Result<Log, 
         if stamp.is_some() {
             log.last_seen.clone_from(&stamp);
         }
-        for found in message::recognise(text) {
+        let known = message::recognise(text);
+        let words = if known.is_empty() { message::webhook_words(text) } else { None };
+        for found in known.into_iter().chain(words) {
             // One group a text and its telling fields, so that 403 and 502 of one issuer stay apart.
             // A log of many people's certificates must not fill the evidence.
             let many = log.matches.len() >= MANY;
@@ -188,6 +190,18 @@ mod tests {
         // A last line without an end is one all the same.
         let whole = read("-", text.as_slice(), &Scrubber::default()).expect("a log");
         assert_eq!((whole.lines, whole.ended), (2, None));
+    }
+
+    #[test]
+    fn the_words_of_a_token_webhook_are_kept() {
+        let text = "E1126 23:00:08.740763   26757 authentication.go:75] \"Unable to authenticate the request\" err=\"[invalid bearer token, account of jane is locked]\"\n".repeat(2);
+        let log = read("-", text.as_bytes(), &Scrubber::default()).expect("a log");
+        let found: Vec<(&str, u64, &str)> = log
+            .matches
+            .iter()
+            .map(|found| (found.text.as_str(), found.count, found.fields["error"].as_str()))
+            .collect();
+        assert_eq!(found, [("authentication-webhook-words", 2, "account of jane is locked")]);
     }
 
     #[test]

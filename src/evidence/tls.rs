@@ -136,6 +136,13 @@ impl TlsReport {
 /// How [`TlsReport::roots`] names the file that was given as the API server's own CA for the issuer.
 pub const OIDC_CA_FILE: &str = "oidc-ca-file";
 
+impl CertificateFacts {
+    /// How many uids the subject names, as newer API servers read them: they take one, and refuse several.
+    pub fn uids(&self) -> usize {
+        self.subject.matches("1.3.6.1.4.1.57683.2=").count()
+    }
+}
+
 /// Why a chain is not trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -138,7 +138,7 @@ pub fn about_token<'c>(case: &'c Case<'_>) -> Option<(&'c Word, Fault, Confidenc
 
 /// A later line of the same log says that nobody takes a token, and no more: the webhook was asked about that one too, and
 /// answered.
-fn answered_since(case: &Case<'_>, word: &Word) -> bool {
+pub fn answered_since(case: &Case<'_>, word: &Word) -> bool {
     let log = |word: &Word| word.path.split("/seen/").next().map(str::to_owned);
     case.words.iter().any(|other| {
         let silent = *other.text == message::NOBODY_CLAIMED && !other.line.contains("invalid bearer token, unknown");

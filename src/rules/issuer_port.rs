@@ -1,7 +1,7 @@
 //! What the issuer's port showed of its certificate, and what the API server's log says of it, for the rules that name the
 //! fault.
 
-use super::Case;
+use super::{Case, Word};
 use crate::apiserver::message;
 use crate::evidence::tls::{CertificateFacts, TlsFault, TlsFaultKind};
 use crate::report::{Citation, Confidence, Step, probed};
@@ -47,6 +47,25 @@ pub fn broken<'c>(case: &'c Case<'_>, fits: fn(&str) -> bool, kinds: &[TlsFaultK
         leaf: tls.and_then(|tls| tls.chain.first()),
         host: probes.target.seen().map_or_else(|| "the issuer".to_owned(), |target| target.host.clone()),
     })
+}
+
+/// By its configuration the API server goes to the token's issuer as an egress selection says (egressSelectorType), which
+/// may name a proxy.
+pub fn by_egress_selection(case: &Case<'_>) -> bool {
+    case.authenticator().is_some_and(|jwt| !jwt.issuer.egress_selector.is_empty())
+}
+
+/// Who refused the connection that the API server opened on its way to the issuer, where that is no port of the issuer's.
+/// The proxy of the API server's own environment has "proxyconnect" before it.
+pub fn another_port<'w>(case: &Case<'_>, word: &'w Word) -> Option<&'w str> {
+    let address = word.field("address");
+    let port: u16 = address.rsplit_once(':')?.1.parse().ok()?;
+    let of = |url: &str| url::Url::parse(url).ok().and_then(|url| url.port_or_known_default());
+    let named = of(word.field("url"))?;
+    // The log names the issuer's URL where its document is read at another one.
+    let asked = case.issuer().0.target.seen().and_then(|target| of(target.asked()));
+    let discovery = case.authenticator().and_then(|jwt| of(jwt.issuer.discovery_url.as_deref()?));
+    (named != port && asked != Some(port) && discovery != Some(port)).then_some(address)
 }
 
 /// The API server tries again by itself.

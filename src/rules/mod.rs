@@ -142,6 +142,11 @@ pub static OTHER_SEVERITIES: &[(&str, Severity, &str)] = {
         ("client-clock-wrong", Severity::Warning, LET_IN),
         ("default-impersonation", Severity::Error, "it names groups and no user"),
         ("groups-claim-missing", Severity::Error, "an expression of the API server reads the claim"),
+        (
+            "impersonation-denied",
+            Severity::Warning,
+            "only kaccess' own question was refused, or what kubectl asks first, and nobody met it",
+        ),
         ("metadata-unreachable", Severity::Warning, "no role is meant for the Pod, and no message misses one"),
         ("node-identity-unresolved", Severity::Warning, "it is about somebody else"),
         ("not-a-kubernetes-api", Severity::Warning, LET_IN),

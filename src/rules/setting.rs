@@ -25,12 +25,18 @@ enum Home {
     Flags,
     File,
     Eks,
+    /// Among its flags or in a file: nothing that was seen says which.
+    Unknown,
 }
+
+/// What else holds where it is not known that the issuers stand among the flags.
+const OR_FILE: &str = " (where it has --authentication-config instead of --oidc-* flags, say it in that file: an API server with both does not start)";
 
 /// The step that sets it; `text` says what for, and ends without a full stop.
 pub fn set(case: &Case<'_>, text: &str, setting: Setting<'_>) -> Step {
     match home(case) {
-        Home::Flags => Step::manifest(format!("{text}, and restart the API server"), format!("{}\n", flag(setting))),
+        Home::Flags => in_flags(text, "", format!("{}\n", flag(setting))),
+        Home::Unknown => in_flags(text, OR_FILE, format!("{}\n", flag(setting))),
         Home::File => match in_file(case, setting) {
             Some(part) => Step::manifest(
                 format!("{text}, in the AuthenticationConfiguration (the API server reads the file again by itself)"),
@@ -50,6 +56,59 @@ pub fn set(case: &Case<'_>, text: &str, setting: Setting<'_>) -> Step {
             }
         }
     }
+}
+
+/// The step that gives an API server without any issuer this one, with the claim that names its users, and their groups
+/// where they are to be read; `note` is the sentence's end. EKS has providers instead.
+pub fn first_issuer(case: &Case<'_>, issuer: &str, audience: &str, username: &str, groups: bool, note: &str) -> Step {
+    const TEXT: &str = "Configure the issuer";
+    let flags = || {
+        let of_groups = if groups { "--oidc-groups-claim=groups\n--oidc-groups-prefix=oidc:\n" } else { "" };
+        format!(
+            "--oidc-issuer-url={issuer}\n--oidc-client-id={audience}\n--oidc-username-claim={username}\n--oidc-username-prefix=oidc:\n{of_groups}"
+        )
+    };
+    match home(case) {
+        Home::File => {
+            let of_groups = if groups { "    groups:\n      claim: \"groups\"\n      prefix: \"oidc:\"\n" } else { "" };
+            Step::manifest(
+                format!(
+                    "{TEXT}, in the AuthenticationConfiguration (the API server reads the file again by itself){note}"
+                ),
+                format!(
+                    "jwt:\n- issuer:\n    url: {issuer:?}\n    audiences: [{audience:?}]\n  claimMappings:\n    username:\n      claim: {username:?}\n      prefix: \"oidc:\"\n{of_groups}"
+                ),
+            )
+        }
+        Home::Unknown => in_flags(TEXT, &format!("{OR_FILE}{note}"), flags()),
+        Home::Flags | Home::Eks => in_flags(TEXT, note, flags()),
+    }
+}
+
+/// The step that has the API server trust the CA of the issuer's certificate, and the other form of it where it is not known
+/// which one holds; `text` says what for, and ends without a full stop. EKS has no field for it.
+pub fn trust_issuer(case: &Case<'_>, text: &str) -> (Step, Option<Step>) {
+    let in_flags = in_flags(text, "", "--oidc-ca-file=/etc/kubernetes/pki/oidc-ca.crt\n".to_owned());
+    let issuer = case.issuer().0.target.seen().map_or("ISSUER", |target| target.url.as_str());
+    let part = format!(
+        "jwt:\n- issuer:\n    url: {issuer:?}\n    certificateAuthority: |\n      -----BEGIN CERTIFICATE-----\n      ...\n      -----END CERTIFICATE-----\n"
+    );
+    match home(case) {
+        Home::Flags | Home::Eks => (in_flags, None),
+        Home::File => {
+            let text =
+                format!("{text}, in the AuthenticationConfiguration (the API server reads the file again by itself)");
+            (Step::manifest(text, part), None)
+        }
+        Home::Unknown => {
+            let or = "Where it has --authentication-config instead, give it the CA in that file (an API server with that and --oidc-* flags does not start)";
+            (in_flags, Some(Step::manifest(or, part)))
+        }
+    }
+}
+
+fn in_flags(text: &str, end: &str, flags: String) -> Step {
+    Step::manifest(format!("{text}, and restart the API server{end}"), flags)
 }
 
 /// The step that gives the file one more issuer, so that the tokens of those it has stay good; nothing where the API server
@@ -72,14 +131,29 @@ pub fn add_issuer(case: &Case<'_>, issuer: &str) -> Option<Step> {
     ))
 }
 
+/// The API server has its issuers in an AuthenticationConfiguration, so that no `--oidc-*` flag may be named to it.
+pub fn in_a_file(case: &Case<'_>) -> bool {
+    matches!(home(case), Home::File)
+}
+
+/// What names the issuer to the API server.
+pub fn issuer_field(case: &Case<'_>) -> &'static str {
+    if in_a_file(case) { "issuer.url of its AuthenticationConfiguration" } else { "--oidc-issuer-url" }
+}
+
 fn home(case: &Case<'_>) -> Home {
     if eks::is_eks(case) {
         return Home::Eks;
     }
-    let file = case.flags().is_some_and(|flags| {
-        flags.authentication_configuration.is_some() || flags.flags.contains_key("authentication-config")
-    });
-    if file { Home::File } else { Home::Flags }
+    match case.flags() {
+        Some(flags)
+            if flags.authentication_configuration.is_some() || flags.flags.contains_key("authentication-config") =>
+        {
+            Home::File
+        }
+        Some(flags) if flags.complete || flags.flags.keys().any(|name| name.starts_with("oidc-")) => Home::Flags,
+        _ => Home::Unknown,
+    }
 }
 
 fn flag(setting: Setting<'_>) -> String {

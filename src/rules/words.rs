@@ -200,19 +200,20 @@ pub fn collect(evidence: &Evidence) -> Vec<Word> {
             _ => (log.last_seen.as_deref().and_then(|stamp| moment(stamp, evidence.observed_at)), OVER),
         };
         for (index, found) in log.matches.iter().enumerate() {
-            let Some(text) = message::TEXTS.iter().find(|text| text.name == found.text) else { continue };
+            let mut texts = message::TEXTS.iter().copied().chain(std::iter::once(&message::WEBHOOK_WORDS));
+            let Some(text) = texts.find(|text| text.name == found.text) else { continue };
             let last = found.last_seen.as_deref().and_then(|stamp| moment(stamp, evidence.observed_at));
             // An authenticator that cannot initialise says so every 10 s: where the log goes on without it, it has.
             let over = matches!((last, end), (Some(last), Some(end)) if end.duration_since(last).as_secs() > over);
-            if over && INITIALISING.contains(text) {
+            if over && INITIALISING.contains(&text) {
                 continue;
             }
             let past = matches!((last, end), (Some(last), Some(end)) if end.duration_since(last).as_secs() > PAST);
-            let of_now = [JUDGING.as_slice(), &OF_PROXY, &OF_WEBHOOKS].iter().any(|family| family.contains(text));
+            let of_now = [JUDGING.as_slice(), &OF_PROXY, &OF_WEBHOOKS].iter().any(|family| family.contains(&text));
             let old = last.is_some_and(|last| evidence.observed_at.duration_since(last).as_secs() > OLD);
             let path = format!("{at}/seen/matches/{index}");
             words.push(Word {
-                doubtful: old && INITIALISING.contains(text),
+                doubtful: old && INITIALISING.contains(&text),
                 last,
                 written: last.and_then(|last| latest(last, end.unwrap_or(last), evidence.observed_at)),
                 past: (past || old) && of_now && !at.starts_with("/aws/"),

@@ -56,6 +56,30 @@ fn start_up_errors_are_the_server_s() {
     }
 }
 
+#[test]
+fn an_egress_selection_needs_a_file_of_them() {
+    // The words are those of a kube-apiserver 1.36 that did not start.
+    let error = "oidc: egress lookup required with egress selector type \"cluster\"";
+    let file = serde_json::json!({ "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
+        "jwt": [{ "issuer": { "url": "https://x.test", "audiences": ["a"], "egressSelectorType": "cluster" },
+            "claimMappings": { "username": { "claim": "sub", "prefix": "" } } }] });
+    for (text, expected) in [
+        ("kube-apiserver --etcd-servers=x --service-account-issuer=s --authentication-config=f", Some(error)),
+        (
+            "kube-apiserver --etcd-servers=x --service-account-issuer=s --authentication-config=f \
+             --egress-selector-config-file=e",
+            None,
+        ),
+        // A part of the command line may leave it out.
+        ("--authentication-config=f", None),
+    ] {
+        let mut flags = parse_flags_text(text, "x").expect("flags");
+        flags.authentication_configuration = Some(file.clone());
+        let configuration = from_flags(&flags).expect(text);
+        assert_eq!(egress_error(&configuration, &flags).as_deref(), expected, "{text}");
+    }
+}
+
 const FILE: &str = "apiVersion: apiserver.config.k8s.io/v1beta1
 kind: AuthenticationConfiguration
 anonymous: {enabled: true, conditions: [{path: /livez}]}

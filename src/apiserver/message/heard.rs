@@ -50,7 +50,7 @@ texts! {
     /// helm warns of a kubeconfig that others can read.
     KUBECONFIG_MODE = "kubeconfig-mode", r"Kubernetes configuration file is (?P<who>group|world)-readable\. This is insecure\. Location: (?P<file>[^\n]+)";
     /// A group, but no user to impersonate.
-    IMPERSONATE_NOBODY = "impersonate-nobody", r"request(?:ing|ed) (?:uid, groups or user-extra for (?P<user>\S*)|\[[^\n]*\]) without impersonating a user";
+    IMPERSONATE_NOBODY = "impersonate-nobody", r"request(?:ing|ed) (?:uid, groups or user-extra for (?P<user>\S*)|\[[^\n]*\]|&user\.DefaultInfo\{[^\n]*\}) without impersonating a user";
 
     // Credential plugins.
     /// The plugin's program is not there, or cannot be started.

@@ -14,7 +14,7 @@ use crate::apiserver::authn::bearer::{self, Authorization, Headers, Subprotocol}
 use crate::apiserver::authn::{
     Judgement, Keys, Objects, Peer, Presented, Request, TokenFile, World, judge_request, judge_token_in,
 };
-use crate::apiserver::configuration::{Configuration, from_flags, parse_flags_text};
+use crate::apiserver::configuration::{Configuration, egress_error, from_flags, parse_flags_text};
 use crate::cli::{Error, server_file};
 use crate::credential::chain::{self, Certificate, ParseError, Pool};
 use crate::credential::{public_keys, signature, token};
@@ -230,6 +230,9 @@ pub(super) fn read(
             return Ok(Some(Err(Refusal { errors, places })));
         }
     };
+    if let Some(error) = egress_error(&configuration, &flags) {
+        return Ok(refused(vec![error]));
+    }
     configuration.version = version.or(configuration.version);
 
     let mut token_file = None;

@@ -1,9 +1,11 @@
 //! The token webhook does not answer.
 
 use crate::apiserver::message;
-use crate::report::{Finding, Severity, Step};
+use crate::evidence::FailureKind;
+use crate::report::{Citation, Confidence, Finding, Severity, Step, probed};
 use crate::rules::hook::{self, Fault};
-use crate::rules::{Case, Page, Rule, clip};
+use crate::rules::unserved::{Came, Spread, unserved};
+use crate::rules::{Case, Page, Place, Rule, clip};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -18,7 +20,7 @@ pub static RULE: Rule = Rule {
     },
     recognises: &[&message::WEBHOOK_FAILED, &message::WEBHOOK_TRANSPORT, &message::WEBHOOK_ANSWER],
     // An issuer that is not configured may be the webhook's.
-    explains: &["credential-rejected", "token-issuer-mismatch"],
+    explains: &["credential-rejected", "api-connection-timeout", "token-issuer-mismatch"],
     check,
 };
 
@@ -26,8 +28,17 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if case.token().is_none() {
         return Vec::new();
     }
-    let Some(rejected) = case.rejected() else { return Vec::new() };
-    let Some((word, fault, confidence)) = hook::about_token(case) else { return Vec::new() };
+    let rejected = case.rejected();
+    let Some((word, fault, mut confidence)) = hook::about_token(case) else { return Vec::new() };
+    let Some(cite) = rejected.clone().or_else(|| hangs(case).filter(|_| word.place == Place::Log)) else {
+        return Vec::new();
+    };
+    let waits = if rejected.is_none() {
+        confidence = confidence.max(Confidence::Likely);
+        " While it tries again it gives no answer to whoever sends such a token."
+    } else {
+        ""
+    };
     if matches!(fault, Fault::Refused | Fault::NotFound | Fault::Unauthorized) {
         return Vec::new();
     }
@@ -50,7 +61,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         RULE.finding(
             confidence,
-            format!("{begin}, and meets: {error}."),
+            format!("{begin}, and meets: {error}.{waits}"),
             word.cite(),
             Step::command(
                 "On a control-plane node, read where the webhook should be, and try it from there",
@@ -63,5 +74,63 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Fault::Status => finding.titled("The token webhook that the API server asks answers with an error"),
         _ => finding,
     };
-    vec![finding.cite(rejected)]
+    vec![finding.cite(cite)]
+}
+
+/// Requests that carry the credential are not answered in time, and others are: the API server waits for somebody.
+fn hangs(case: &Case<'_>) -> Option<Citation> {
+    if case.accepted() {
+        return None;
+    }
+    let unserved =
+        unserved(case, |came| matches!(came, Came::Broken(failure, _) if failure.kind == FailureKind::Timeout))?;
+    if !matches!(unserved.spread, Spread::Credential | Spread::Some) {
+        return None;
+    }
+    let version = case.evidence.endpoint.authenticated.failed();
+    let (path, failure) = match version {
+        Some(failure) => ("/endpoint/authenticated/failed/detail", failure),
+        None => ("/identity/failed/detail", case.evidence.identity.failed()?),
+    };
+    Some(probed(path, failure.detail.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::evidence::Evidence;
+
+    #[test]
+    fn a_webhook_that_is_waited_for_is_the_cause_of_the_silence() {
+        let text = include_str!("../../../testdata/cases/authentication-webhook-down-log/evidence.json");
+        let mut evidence: Value = serde_json::from_str(text).expect("evidence");
+        // Synthetic: the saved webhook refuses connections, so that the saved run was answered 401 at once. A kube-apiserver
+        // 1.36 whose webhook answers 429 gave no answer within 8 s, and logged this line.
+        let line = r#"E1125 17:25:32.412858   30675 webhook.go:154] Failed to make webhook authenticator request: Post "https://localhost:36797/review?timeout=30s": context deadline exceeded"#;
+        let silent = json!({ "startedMs": 100, "tookMs": 8000,
+            "failed": { "kind": "timeout", "detail": "127.0.0.1:41425 gave no complete answer within 8 s" } });
+        evidence["endpoint"]["authenticated"] = silent.clone();
+        evidence["identity"] = silent;
+        evidence["endpoint"]["again"] = json!({ "startedMs": 100, "tookMs": 10,
+            "seen": { "path": "/version", "tries": [{ "status": 200, "served": true }], "posts": [] } });
+        let with = |line: Option<&str>| {
+            let mut evidence = evidence.clone();
+            let found = line.map(message::recognise).unwrap_or_default().into_iter();
+            let matches: Vec<Value> = found
+                .map(|found| {
+                    json!({ "text": found.text.name, "line": line, "lineNumber": 1, "lastLineNumber": 1,
+                    "count": 1, "fields": found.fields })
+                })
+                .collect();
+            evidence["controlPlane"]["log"]["seen"]["matches"] = json!(matches);
+            let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+            let report = crate::rules::report(&evidence);
+            let findings = report.findings.into_iter();
+            findings.map(|finding| (finding.code, finding.confidence)).collect::<Vec<_>>()
+        };
+        assert_eq!(with(Some(line))[0], (RULE.code, Confidence::Likely));
+        assert_eq!(with(None)[0].0, "api-connection-timeout");
+    }
 }

@@ -69,6 +69,7 @@ fn own_fault(case: &Case<'_>, leaf: &CertificateFacts) -> bool {
         || leaf.not_before.is_some_and(|start| start > now)
         || leaf.common_names.last().is_none_or(String::is_empty)
         || !for_clients(leaf)
+        || leaf.uids() > 1
 }
 
 fn for_clients(certificate: &CertificateFacts) -> bool {
@@ -547,6 +548,24 @@ mod tests {
         };
         credential.certificates.push(root);
         assert!(!step(&evidence).contains("intermediate"), "{}", step(&evidence));
+    }
+
+    #[test]
+    fn several_uids_are_a_fault_of_the_certificate_itself() {
+        let text = include_str!("../../../testdata/cases/client-certificate-untrusted/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        // Synthetic: without the handshake's names, which decide that case, the 401 alone is left.
+        let Outcome::Seen(tls) = &mut evidence.endpoint.tls.outcome else { panic!("no handshake") };
+        tls.client_authorities.clear();
+        assert_eq!(check(&Case::new(&evidence)).len(), 1);
+        // A kube-apiserver 1.36 refused a certificate with such a subject, whose CA it knows.
+        let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+        let uid = "1.3.6.1.4.1.57683.2";
+        credential.certificates[0].subject = format!("{uid}=u-78,{uid}=u-77,CN=jane");
+        assert!(check(&Case::new(&evidence)).is_empty());
+        let all = crate::rules::check_all(&Case::new(&evidence));
+        let rejected = all.iter().find(|finding| finding.code == "credential-rejected").expect("the 401");
+        assert!(rejected.why.contains("2 uids"), "{}", rejected.why);
     }
 
     #[test]

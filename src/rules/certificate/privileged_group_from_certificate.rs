@@ -25,11 +25,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if !masters(&leaf.organizations) || !masters(&identity.user.groups) {
         return Vec::new();
     }
+    // Whoever acts as somebody else is named by the server as that one; the certificate is its holder's.
+    let entry = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
+    let acting = entry.is_some_and(|entry| entry.impersonate.is_some());
+    let holder = leaf.common_names.last().filter(|_| acting).unwrap_or(&identity.user.username);
     let end = leaf.not_after.map_or_else(|| "its end".to_owned(), |end| end.to_string());
     vec![
         RULE.finding(
             Confidence::Certain,
-            format!("The certificate of {:?} has the organisation system:masters. Nothing can revoke it before {end}.", identity.user.username),
+            format!("The certificate of {holder:?} has the organisation system:masters. Nothing can revoke it before {end}."),
             seen("/credential/seen/certificates/0/organizations", format!("organisations: {}", leaf.organizations.join(", "))),
             Step::command(
                 "Bind a group of your own to cluster-admin, and have certificates issued with that O; deleting the binding then disarms them all",
@@ -39,4 +43,25 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         .step(Step::text("Keep the file with system:masters for emergencies, where nobody uses it daily. If it was ever copied, only a new cluster CA helps."))
         .cite(seen("/identity/seen/user/groups", format!("groups: {}", identity.user.groups.join(", ")))),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Evidence;
+
+    #[test]
+    fn the_certificate_is_its_holders_whoever_they_act_as() {
+        let text = include_str!("../../../testdata/cases/privileged-group-from-certificate/evidence.json");
+        let mut evidence: serde_json::Value = serde_json::from_str(text).expect("evidence");
+        let why = |evidence: &serde_json::Value| {
+            let evidence: Evidence = serde_json::from_value(evidence.clone()).expect("evidence");
+            check(&Case::new(&evidence)).remove(0).why
+        };
+        let own = why(&evidence);
+        // Synthetic: the same holder as somebody else of that group, whom the server names then.
+        evidence["identity"]["seen"]["user"]["username"] = serde_json::json!("somebody-else");
+        evidence["kubeconfig"]["seen"]["user"]["impersonate"] = serde_json::json!("somebody-else");
+        assert_eq!(why(&evidence), own);
+    }
 }

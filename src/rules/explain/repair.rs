@@ -74,12 +74,12 @@ pub(super) fn next(rule: &Rule, text: &str, fields: &BTreeMap<String, String>) -
         )),
         _ if own.is_some() => steps.extend(own.map(|(_, what)| Step::text(what))),
         "token-audience-mismatch" if !f("expected").is_empty() => steps.push(Step::text(format!(
-            "Log in with the client {0:?} and send its ID token; or have the identity provider add {0:?} to the audience (Keycloak: an audience mapper with the included client audience {0:?} on the client that logs in); or configure --oidc-client-id={1} on the API server.",
+            "Log in with the client {0:?} and send its ID token; or have the identity provider add {0:?} to the audience (Keycloak: an audience mapper with the included client audience {0:?} on the client that logs in); or configure --oidc-client-id={1} on the API server (audiences, where it has an AuthenticationConfiguration instead of such flags).",
             bare("expected"),
             or(&bare("got"), "CLIENT")
         ))),
         "issuer-document-mismatch" if !f("got").is_empty() => steps.push(Step::text(format!(
-            "Configure the API server with --oidc-issuer-url={}, or correct the provider's idea of its own address to {}; they must be the same to the last slash.",
+            "Configure the API server with --oidc-issuer-url={} (issuer.url, where it has an AuthenticationConfiguration instead of such flags), or correct the provider's idea of its own address to {}; they must be the same to the last slash.",
             f("got"),
             f("expected")
         ))),

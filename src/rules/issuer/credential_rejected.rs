@@ -69,6 +69,13 @@ fn refused(case: &Case<'_>) -> Vec<Finding> {
             .cite(probed("/endpoint/authenticated/seen/status", format!("GET /version with it: {}", with.status)));
     }
     finding = finding.step(by_log("Or read the API server's log for the moment of your request, and give it to kaccess"));
+    if let Some(leaf) = case.only_certificate().filter(|leaf| leaf.uids() > 1) {
+        finding.why.push_str(&format!(
+            " The certificate's subject names {} uids (1.3.6.1.4.1.57683.2): an API server that reads them takes one, and refuses a certificate with several.",
+            leaf.uids()
+        ));
+        finding = finding.cite(seen("/credential/seen/certificates/0/subject", clip(&leaf.subject, 160)));
+    }
     finding.candidates = candidates(case);
     if eks::is_iam(case) {
         finding = of_iam(case, finding);

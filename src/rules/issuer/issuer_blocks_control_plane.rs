@@ -8,6 +8,7 @@ use crate::evidence::issuer::{CONTROL_PLANE_AGENT, Target, discovery_url};
 use crate::evidence::tls::TlsFaultKind;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Citation, Confidence, Finding, Severity, Step, probed, seen};
+use crate::rules::issuer_port::by_egress_selection;
 use crate::rules::{Case, Page, Rule, Word, clip, eks};
 
 /// The rule.
@@ -218,6 +219,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding.cites.extend(doubts.iter().map(|step| eks::cite_step(step)));
         let on_the_way = doubts.iter().find(|step| matches!(step.layer, Layer::Route | Layer::Acl | Layer::SecurityGroup));
         finding.candidates = lines.into_iter().map(|(code, why, text)| Candidate { code, why: why.to_owned(), decided_by: log(text) }).collect();
+        if by_egress_selection(case) {
+            let why = "it goes there as an egress selection says (egressSelectorType), whose proxy may be down, may refuse the issuer, or may have a certificate that is not trusted".to_owned();
+            let decided_by = log("its log says \"proxy error from\", or names the proxy's port");
+            finding.candidates.insert(0, Candidate { code: "issuer-egress-proxy-denied", why, decided_by });
+        }
         // What was seen on the way goes first.
         if let Some(step) = on_the_way {
             finding.candidates.sort_by_key(|candidate| candidate.code != "issuer-unreachable-from-control-plane");

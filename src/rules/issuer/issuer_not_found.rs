@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::report::shell::shell;
 use crate::report::{Candidate, Confidence, Finding, Severity, Step, probed};
-use crate::rules::{Case, Page, Rule, eks};
+use crate::rules::{Case, Page, Rule, eks, setting};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -54,9 +54,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let url = format!("{}{DISCOVERY}", issuer.strip_suffix('/').unwrap_or(issuer));
     // Nobody sets a flag of an API server of EKS.
     let configure = if is_eks {
-        "associate that issuer with the cluster (aws eks disassociate-identity-provider-config, then associate-identity-provider-config)"
+        "associate that issuer with the cluster (aws eks disassociate-identity-provider-config, then associate-identity-provider-config)".to_owned()
     } else {
-        "configure the API server with that issuer (--oidc-issuer-url)"
+        format!("configure the API server with that issuer ({})", setting::issuer_field(case))
     };
     let right = match case.claim_text("iss").filter(|iss| *iss != issuer && iss.starts_with("https://")) {
         Some(iss) => Step::command(
@@ -64,11 +64,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             shell!("curl -s {}", format!("{}{DISCOVERY}", iss.strip_suffix('/').unwrap_or(iss))),
         ),
         None => Step::command(
-            if is_eks {
-                format!("Find the issuer's own spelling: it is iss in a token of the provider that works elsewhere, and `issuer` in its discovery document; {configure}, byte for byte")
-            } else {
-                "Find the issuer's own spelling: it is iss in a token of the provider that works elsewhere, and `issuer` in its discovery document; configure the API server (--oidc-issuer-url) with exactly that".to_owned()
-            },
+            format!("Find the issuer's own spelling: it is iss in a token of the provider that works elsewhere, and `issuer` in its discovery document; {configure}, byte for byte"),
             "kaccess decode TOKEN",
         ),
     };

@@ -6,7 +6,7 @@ use crate::evidence::FailureKind;
 use crate::evidence::dns::LookupOutcome;
 use crate::report::shell::shell;
 use crate::report::{probed, Confidence, Finding, Severity, Step};
-use crate::rules::{eks, Case, Page, Rule};
+use crate::rules::{eks, setting, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -59,6 +59,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     };
     let wrong = if eks::is_eks(case) {
         "If the name itself is wrong, correct the issuer's URL: the provider is disassociated and associated anew (aws eks disassociate-identity-provider-config, then associate-identity-provider-config)."
+    } else if setting::in_a_file(case) {
+        "If the name itself is wrong, correct issuer.url in the AuthenticationConfiguration (and the provider's own idea of its address); the API server reads the file again by itself."
     } else {
         "If the name itself is wrong, correct --oidc-issuer-url (and the provider's own idea of its address) and restart the API server."
     };

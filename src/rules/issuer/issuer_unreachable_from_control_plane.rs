@@ -4,7 +4,7 @@ use crate::apiserver::message::{self, heard};
 use crate::aws::egress::Mode;
 use crate::report::{probed, Confidence, Finding, Severity, Step};
 use crate::report::shell::shell;
-use crate::rules::issuer_port::again;
+use crate::rules::issuer_port::{again, another_port};
 use crate::rules::{clip, eks, Case, Page, Rule};
 use crate::rules::way::{self, all, is_private, is_public};
 
@@ -32,6 +32,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let said = [&message::OIDC_INIT_TIMEOUT, &message::OIDC_INIT_REFUSED, &message::OIDC_INIT_CLOSED]
         .into_iter()
         .find_map(|text| case.words.iter().find(|word| word.text == text && !(word.text == &message::OIDC_INIT_CLOSED && word.answered())));
+    // That is the door of an egress proxy, and a finding of its own.
+    if said.is_some_and(|word| word.text == &message::OIDC_INIT_REFUSED && another_port(case, word).is_some()) {
+        return Vec::new();
+    }
     let laboratory = probes.target.seen().is_none_or(|target| target.laboratory);
     // A control plane that leaves through the VPC reaches private addresses; whether these, the model says step by step.
     let routed = matches!(eks::egress(case), Some(Mode::CustomerRouted));

@@ -3,7 +3,7 @@
 use crate::apiserver::message::{self, heard};
 use crate::report::{seen, Confidence, Finding, Severity, Step};
 use crate::report::shell::{shell, Shell};
-use crate::rules::{eks, Case, Page, Rule};
+use crate::rules::{eks, setting, Case, Page, Rule};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -63,15 +63,15 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         RULE.finding(
             Confidence::Certain,
             format!("The token is from {issuer}, and the API server has no authenticator for any identity provider, so nobody looks at it."),
-            seen((*path).to_owned(), "the flags in force name neither --oidc-issuer-url nor --authentication-config"),
-            Step::manifest(
-                format!("Configure the issuer, and restart the API server{}", mapped.note),
-                format!(
-                    "--oidc-issuer-url={issuer}\n--oidc-client-id={audience}\n--oidc-username-claim={}\n--oidc-username-prefix=oidc:\n{}",
-                    mapped.username,
-                    if mapped.groups { "--oidc-groups-claim=groups\n--oidc-groups-prefix=oidc:\n" } else { "" }
-                ),
+            seen(
+                (*path).to_owned(),
+                if case.flags().is_some_and(|flags| flags.authentication_configuration.is_some()) {
+                    "the AuthenticationConfiguration has no entry under jwt"
+                } else {
+                    "the flags in force name neither --oidc-issuer-url nor --authentication-config"
+                },
             ),
+            setting::first_issuer(case, issuer, &audience, mapped.username, mapped.groups, mapped.note),
         )
         .step(Step::command("On EKS", shell!("aws eks associate-identity-provider-config --cluster-name CLUSTER --oidc identityProviderConfigName=oidc,issuerUrl={},clientId={}", issuer, audience)))
         .cite_if(case.rejected()),
@@ -101,4 +101,42 @@ fn mapping(case: &Case<'_>) -> Claims {
         other => other.is_string(),
     });
     Claims { username, groups, note }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::evidence::Evidence;
+
+    fn told(evidence: &Value) -> Finding {
+        let evidence: Evidence = serde_json::from_value(evidence.clone()).expect("evidence");
+        check(&Case::new(&evidence)).pop().expect("the finding")
+    }
+
+    #[test]
+    fn the_issuer_goes_into_the_file_where_the_server_reads_one() {
+        let text = include_str!("../../../testdata/cases/oidc-not-configured/evidence.json");
+        let mut evidence: Value = serde_json::from_str(text).expect("evidence");
+        let by_flags = told(&evidence).fix.remove(0);
+        assert!(by_flags.manifest.is_some_and(|flags| flags.starts_with("--oidc-issuer-url=")), "{}", by_flags.text);
+        // Synthetic: the same token at an API server whose file only narrows anonymous requests. A real one with that file
+        // and the flags ends with "authentication-config file and oidc-* flags are mutually exclusive".
+        let at_rest = |what: &str, value: Value| json!({ "startedMs": 0, "tookMs": 0, what: value });
+        let file = json!({
+            "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
+            "anonymous": { "enabled": true, "conditions": [{ "path": "/livez" }] },
+        });
+        evidence["controlPlane"]["flagz"] = at_rest("notApplicable", json!("not served"));
+        evidence["controlPlane"]["configuration"] =
+            at_rest("seen", json!({ "source": "auth.yaml", "flags": {}, "authenticationConfiguration": file }));
+        let finding = told(&evidence);
+        for step in &finding.fix {
+            let told = format!("{} {}", step.text, step.manifest.as_deref().unwrap_or_default());
+            assert!(!told.contains("--oidc-") && !told.contains("restart"), "{told}");
+        }
+        let part = finding.fix[0].manifest.as_deref().unwrap_or_default();
+        assert!(part.starts_with("jwt:\n- issuer:\n    url: ") && part.contains("audiences: ["), "{part}");
+    }
 }

@@ -1,7 +1,7 @@
 //! Acting as somebody else is not allowed.
 
 use crate::apiserver::authz;
-use crate::apiserver::message::{self, Forbidden, heard, tools};
+use crate::apiserver::message::{self, Forbidden, heard, set, tools};
 use crate::evidence::access::Question;
 use crate::evidence::kubeconfig::UserEntry;
 use crate::report::{Citation, Confidence, Finding, Severity, Step, seen};
@@ -16,11 +16,11 @@ pub static RULE: Rule = Rule {
     title: "Acting as somebody else is not allowed",
     page: Page {
         means: "The request asks to be judged as another user (--as, --as-group, or as: in the kubeconfig), and the user who really sent it may not impersonate that one. Nothing is known yet about what the other user may do. Servers from 1.36 name a verb such as impersonate-on:user-info:list first: it is missing for that very request, and the older verb impersonate, granted for every part of whom the request acts as (user, uid, each group, each extra value), also satisfies it.",
-        evidence: "The refusal, whose verb begins with impersonate; it names the real user.",
+        evidence: "The refusal, whose verb begins with impersonate; it names the real user. Where kubectl says \"unknown\" it met the refusal at /api or /apis, before the request itself.",
         fix: "Leave --as and as: out, or have impersonate granted on exactly the users, uids, groups and extra values that the request names. `kubectl create clusterrole impersonator --verb=impersonate --resource=users --resource-name=USER` is such a role.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#user-impersonation",
     },
-    recognises: &[&heard::FORBIDDEN, &heard::IMPERSONATION_RULE, &heard::FORBIDDEN_OLD, &heard::IMPERSONATION_PROXY, &tools::IMPERSONATION],
+    recognises: &[&heard::FORBIDDEN, &heard::DISCOVERY_FORBIDDEN, &heard::IMPERSONATION_RULE, &heard::FORBIDDEN_OLD, &heard::IMPERSONATION_PROXY, &tools::IMPERSONATION],
     explains: &["rbac-no-grant", "rbac-verb-missing", "rbac-resource-names", "rbac-subresource-not-granted", "rbac-wrong-scope", "rbac-wrong-api-group", "rbac-default-bindings-removed"],
     check,
 };
@@ -252,6 +252,53 @@ fn request_rule(question: &Question) -> Rules {
     vec![(question.namespace.clone(), rule)]
 }
 
+/// The paths that tell what the API server serves: kubectl asks for them before the request itself.
+const DISCOVERY: &str = r#"["/api", "/api/*", "/apis", "/apis/*", "/version", "/openapi/*"]"#;
+
+/// The rule that allows those to whoever acts as somebody else.
+fn discovery_rule(mode: &str) -> (String, String) {
+    (String::new(), format!("- nonResourceURLs: {DISCOVERY}\n  verbs: [\"impersonate-on:{mode}:get\"]\n"))
+}
+
+/// What the API server serves it does not tell to this credential while it acts as somebody else: a server from 1.36 asks
+/// about each path by itself, and kubectl comes no further, whatever is allowed on resources.
+fn discovery_refused(case: &Case<'_>) -> Option<Finding> {
+    let answer = case.evidence.endpoint.authenticated.seen().filter(|answer| answer.status == 403)?;
+    let found = message::forbidden(&answer.body)?;
+    let (mode, _) = request_verb(&found)?;
+    let path = found.question.path.as_deref()?;
+    let parts = parts(case.evidence.kubeconfig.seen()?.user.as_ref(), None);
+    if parts.is_empty() || !parts.iter().all(is_for_newer_rights) {
+        return None;
+    }
+    let (who, whom) = (&found.user, told(&parts));
+    let mut rules = rules(&parts, &format!("impersonate:{mode}"));
+    rules.push(discovery_rule(mode));
+    let met = case.evidence.asked.error.as_deref().filter(|error| {
+        let unknown = |line: &str| {
+            set::set().recognise(line).iter().any(|found| *found.text == heard::DISCOVERY_FORBIDDEN)
+        };
+        error.lines().any(unknown)
+    });
+    let mut finding = RULE
+        .finding(
+            Confidence::Certain,
+            format!("The credential is {who:?}'s, and the request asks to act as somebody else: {whom}. What the API server serves {who:?} may not ask that way: {} is missing on {path:?}, and the older right impersonate for at least one of these. kubectl asks for /api and /apis first and stops there, whatever is allowed on resources; where it has the answers in its cache still, it comes further.", found.question.verb),
+            seen("/endpoint/authenticated/seen/body", clip(&answer.body, 240)),
+            Step::manifest(
+                "Have the paths allowed that say what the API server serves, beside the right to act as these",
+                grants(&role_name(who, &parts, &[mode, "discovery"]), rules, who),
+            ),
+        )
+        .titled(format!("{who:?} may not ask what the API server serves while acting as {whom}"))
+        .step(Step::text("Or, where this is not meant, leave out --as and --as-group, and take as: out of the user entry of the kubeconfig."));
+    match met {
+        Some(error) => finding = finding.cite(seen("/asked/error", clip(error, 240))),
+        None => finding.severity = Severity::Warning,
+    }
+    Some(finding)
+}
+
 /// kaccess' own request named nobody to act as, and was refused for acting as somebody: a proxy adds the headers.
 fn added_on_the_way(case: &Case<'_>) -> Option<Finding> {
     let failure = case.evidence.identity.failed()?;
@@ -283,7 +330,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some(finding) = added_on_the_way(case) {
         return vec![finding];
     }
-    let Some(Refusal { found, cite, confidence, of_probe }) = refusal(case) else { return Vec::new() };
+    let discovery = discovery_refused(case);
+    let Some(Refusal { found, cite, confidence, of_probe }) = refusal(case) else {
+        return discovery.into_iter().collect();
+    };
+    // It is what was met; that kaccess may not look either is the smaller matter.
+    if of_probe && let Some(finding) = discovery.filter(|finding| finding.severity == Severity::Error) {
+        return vec![finding];
+    }
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     let question = &found.question;
     let refused = named(question);
@@ -395,9 +449,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if let Some((mode, verb)) = request_verb(&found).filter(|_| parts.iter().all(is_for_newer_rights)) {
         let mut narrow = request_rule(question);
         narrow.extend(rules(&parts, &format!("impersonate:{mode}")));
+        narrow.push(discovery_rule(mode));
         let what = question.path.clone().unwrap_or_else(|| question.whole());
         let name = role_name(who, &parts, &[verb, &what, &question.group, &question.name]);
-        finding = finding.step(Step::manifest("Or, narrower, only for this request", grants(&name, narrow, who)));
+        finding = finding.step(Step::manifest("Or, narrower, only for this request and what kubectl asks before it", grants(&name, narrow, who)));
     }
     vec![finding]
 }
@@ -464,6 +519,31 @@ mod tests {
     }
 
     #[test]
+    fn kubectl_stops_at_discovery_where_only_resources_are_allowed() {
+        let unknown = "E1126 23:08:30.701883   27349 memcache.go:265] \"Unhandled Error\" err=\"couldn't get current server API group list: unknown\"\nError from server (Forbidden): unknown";
+        // The saved server refuses /version to whoever acts as bob.
+        let finding = only(&of_a_domain(evidence(PROBE, Some(unknown))));
+        assert_eq!((finding.severity, finding.confidence), (Severity::Error, Confidence::Certain));
+        assert!(finding.title.contains("what the API server serves"), "{}", finding.title);
+        let told = manifest(&finding);
+        assert!(told.contains("\"/apis/*\"") && told.contains("[\"impersonate-on:user-info:get\"]"), "{told}");
+        // Synthetic: kaccess' own question is allowed, and answered as it is for bob; the message is missing once.
+        for (met, severity) in [(None, Severity::Warning), (Some(unknown), Severity::Error)] {
+            let mut evidence = of_a_domain(evidence(PROBE, met));
+            let bob: Evidence = serde_json::from_str(include_str!("../../../testdata/cases/impersonation-denied-asked/evidence.json")).expect("evidence");
+            evidence.identity = bob.identity;
+            let Outcome::Seen(identity) = &mut evidence.identity.outcome else { panic!("nobody") };
+            identity.user.username = "bob".to_owned();
+            let finding = only(&evidence);
+            assert_eq!(finding.severity, severity);
+            // The healthy twin: the older right, or one on these paths.
+            let Outcome::Seen(answer) = &mut evidence.endpoint.authenticated.outcome else { panic!("no answer") };
+            answer.status = 200;
+            assert!(check(&Case::new(&evidence)).is_empty());
+        }
+    }
+
+    #[test]
     fn where_nobody_asked_to_act_as_somebody_a_proxy_did() {
         let named = "users \"eve\" is forbidden: User \"helper\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope";
         for (probe, whom) in [(PROBE, "somebody else"), (named, "users \"eve\"")] {
@@ -508,6 +588,8 @@ mod tests {
         assert!(!newer(&finding), "{:?}", finding.fix);
         let finding = only(&of_a_domain(evidence(PROBE, Some(met))));
         assert!(newer(&finding), "{:?}", finding.fix);
+        let narrow = finding.fix.last().and_then(|step| step.manifest.as_deref()).unwrap_or_default();
+        assert!(narrow.contains("nonResourceURLs: [\"/api\", \"/api/*\""), "{narrow}");
     }
 
     #[test]

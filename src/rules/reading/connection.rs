@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use super::{Codes, Said, silence};
-use crate::apiserver::message::{heard::names as heard, names as text};
+use crate::apiserver::message::{self, heard::names as heard, names as text};
 use crate::report::Confidence::{Certain, Likely, Possible};
 
 /// What a 401 without a reason fits.
@@ -193,6 +193,10 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             if said.has(text::KUBELET_UNAUTHORIZED) {
                 return Some(silence());
             }
+            // A reason that is none of the API server's own is a token webhook's.
+            if message::webhook_words(&said.context.plain).is_some() {
+                return Some((vec!["credential-rejected", "authentication-webhook-refused"], Likely));
+            }
             (UNAUTHORIZED.to_vec(), Likely)
         }
         _ => return None,
@@ -294,5 +298,22 @@ fn python_codes(error: &str) -> Codes {
         (vec!["api-connection-closed"], Likely)
     } else {
         silence()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_reason_that_is_not_the_api_servers_own_is_a_webhooks() {
+        let rivals = |error: &str| {
+            let line = format!(
+                r#"E1126 23:00:08.740763   26757 authentication.go:75] "Unable to authenticate the request" err="[invalid bearer token, {error}]""#
+            );
+            let read = crate::rules::reading::read(&line);
+            assert_eq!(read.first().map(|reading| reading.code), Some("credential-rejected"), "{error}");
+            read.into_iter().flat_map(|reading| reading.rivals).collect::<Vec<_>>()
+        };
+        assert_eq!(rivals("account of jane is locked"), ["authentication-webhook-refused"]);
+        assert!(!rivals("jwt: something that nobody knows").contains(&"authentication-webhook-refused"));
     }
 }

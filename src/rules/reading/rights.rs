@@ -27,7 +27,10 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::FORBIDDEN_OLD => old_codes(said.field("user"), said.field("verb")),
         heard::CLIENT_FORBIDDEN if said.has(heard::FORBIDDEN) || said.has(heard::FORBIDDEN_OLD) => silence(),
         heard::CLIENT_FORBIDDEN => (vec!["rbac-no-grant", "rbac-wrong-scope", "anonymous-request"], Possible),
-        heard::DISCOVERY_FORBIDDEN => (vec!["anonymous-request", "rbac-default-bindings-removed"], Possible),
+        // Who acts as somebody else is asked about each of these paths, from 1.36.
+        heard::DISCOVERY_FORBIDDEN => {
+            (vec!["anonymous-request", "rbac-default-bindings-removed", "impersonation-denied"], Possible)
+        }
         heard::WHOAMI_REFUSED => (vec!["rbac-default-bindings-removed", "anonymous-request"], Possible),
         heard::SIGNER_REFUSED | heard::OWNER_REFUSED => (vec!["rbac-no-grant"], Certain),
         heard::UPGRADE_REFUSED => (vec!["rbac-verb-missing", "rbac-subresource-not-granted"], Possible),

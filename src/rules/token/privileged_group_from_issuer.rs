@@ -2,12 +2,14 @@
 
 use serde_json::Value;
 
+use crate::apiserver::cel;
 use crate::apiserver::configuration::Mapping;
-use crate::evidence::credential::TokenKind;
+use crate::evidence::credential::{TokenFacts, TokenKind};
+use crate::evidence::identity::{MASTERS, User};
 use crate::report::{Confidence, Finding, Severity, Step, seen};
 use crate::rules::certificate::reserved_group_prefix::KNOWN;
 use crate::rules::setting::{self, Setting};
-use crate::rules::{Case, Page, Rule};
+use crate::rules::{Case, Page, Rule, clip};
 use crate::text::pointer_part;
 
 /// The rule.
@@ -16,7 +18,7 @@ pub static RULE: Rule = Rule {
     severity: Severity::Warning,
     title: "A group of the identity provider is one of Kubernetes' own",
     page: Page {
-        means: "Groups named system:* have a built-in meaning (system:masters passes every check and cannot be denied). Without a groups prefix, or with the prefix system:, whoever may name groups in the identity provider may make themselves cluster admin.",
+        means: "Groups named system:* have a built-in meaning (system:masters passes every check and cannot be denied). Without a groups prefix, or with the prefix system:, whoever may name groups in the identity provider may make themselves cluster admin. An expression of the AuthenticationConfiguration, or a token webhook, can hand system:masters out as well.",
         evidence: "The groups that the API server gives this user, beside the token's claims.",
         fix: "Set a groups prefix, so that no group of the identity provider can be one of Kubernetes' own, and bind the prefixed names. `--oidc-groups-prefix=oidc:` is the flag, claimMappings.groups.prefix the field.",
         references: "https://kubernetes.io/docs/reference/access-authn-authz/authentication/#configuring-the-api-server",
@@ -58,7 +60,7 @@ pub fn made_by_prefix<'c>(case: &'c Case<'_>, group: &'c str) -> Option<(&'c str
 }
 
 fn check(case: &Case<'_>) -> Vec<Finding> {
-    let Some(token) = case.token().filter(|token| token.kind == TokenKind::Jwt) else { return Vec::new() };
+    let Some(token) = case.token() else { return Vec::new() };
     let (user, at) = if let Some(identity) = case.evidence.identity.seen() {
         (&identity.user, "/identity/seen/user/groups")
     } else if let Some(user) = case.evidence.control_plane.token_review.seen().and_then(|review| review.user.as_ref()) {
@@ -66,6 +68,90 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     } else {
         return Vec::new();
     };
+    let named = by_claim(case, token, user, at);
+    named.or_else(|| by_server(case, token, user, at)).into_iter().collect()
+}
+
+/// The token names no such group, and the API server has the user in the one that passes every check: an expression of its
+/// own made it, or whoever knows the token gave it.
+fn by_server(case: &Case<'_>, token: &TokenFacts, user: &User, at: &str) -> Option<Finding> {
+    let index = user.groups.iter().position(|group| group == MASTERS)?;
+    // Whoever acts as somebody else has the groups from there, and a certificate beside the token may count.
+    let entry = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
+    let acting = entry.is_some_and(|entry| entry.impersonate.is_some() || !entry.impersonate_groups.is_empty());
+    if acting || case.evidence.credential.seen().is_some_and(|credential| !credential.certificates.is_empty()) {
+        return None;
+    }
+    let configuration = case.configuration.as_ref();
+    let expression = match case.authenticator().map(|jwt| &jwt.groups) {
+        Some(Mapping::Expression(text)) if token.kind == TokenKind::Jwt => Some(text),
+        _ => None,
+    };
+    let expression = expression.filter(|text| makes_master(text, token) != Some(false));
+    let (webhook, file, complete) =
+        configuration.map_or((false, false, false), |(known, _)| (known.webhook, known.token_file, known.complete));
+    let (confidence, giver) = match (token.kind, expression) {
+        (TokenKind::Jwt, Some(text)) if makes_master(text, token) == Some(true) => {
+            (Confidence::Certain, "the expression in claimMappings.groups of the AuthenticationConfiguration makes it")
+        }
+        (TokenKind::Jwt, Some(_)) => (
+            Confidence::Likely,
+            "the expression in claimMappings.groups of the AuthenticationConfiguration can have made it",
+        ),
+        (TokenKind::Jwt, None) if case.authenticator().is_some() => {
+            (Confidence::Likely, "a token webhook, or a proxy before the API server, gave it")
+        }
+        (TokenKind::Jwt, None) => (
+            Confidence::Likely,
+            "an expression in claimMappings.groups of the AuthenticationConfiguration made it, or a token webhook or a proxy before the API server gave it",
+        ),
+        (TokenKind::Opaque, _) => match (webhook, file) {
+            (true, false) if complete => (Confidence::Certain, "the token webhook gave it"),
+            (false, true) if complete => (Confidence::Certain, "the file of --token-auth-file gives it"),
+            // Nobody at the API server knows such a token: a proxy vouches, which is a finding of its own.
+            (false, false) if complete => return None,
+            _ => (
+                Confidence::Likely,
+                "the token webhook or the file of --token-auth-file gave it, or a proxy before the API server",
+            ),
+        },
+        _ => return None,
+    };
+    let within = token.claims.as_ref().is_some_and(|claims| claims.to_string().contains(&format!("{MASTERS:?}")));
+    let source = if within { "It stands deep in a claim of the token" } else { "No claim of the token names it" };
+    let mut finding = RULE
+        .finding(
+            confidence,
+            format!("The API server takes this user for a member of {MASTERS:?}, which passes every check and which no binding takes away. {source}: {giver}. Whoever gets such a token may do everything."),
+            seen(format!("{at}/{index}"), format!("group: {MASTERS}")),
+            Step::command(
+                "Have a group of your own given instead, and bind it; deleting the binding then takes the rights away",
+                "kubectl create clusterrolebinding cluster-admins --clusterrole=cluster-admin --group=cluster-admins",
+            ),
+        )
+        .titled(format!("The API server makes whoever has this token {MASTERS}"));
+    if let (Some(text), Some((_, path))) = (expression, configuration) {
+        finding = finding
+            .step(Step::text(
+                "Take it out of that expression; the API server reads the AuthenticationConfiguration again by itself.",
+            ))
+            .cite(seen(*path, format!("claimMappings.groups.expression: {}", clip(text, 160))));
+    }
+    Some(finding)
+}
+
+/// Whether the expression makes this group of the token's claims; `None` where that cannot be judged here.
+fn makes_master(expression: &str, token: &TokenFacts) -> Option<bool> {
+    let claims = token.claims.as_ref()?;
+    let made = cel::compile(expression, cel::Place::ClaimMapping).ok()?.evaluate(claims).ok()?;
+    Some(made.string_list()?.iter().any(|group| group == MASTERS))
+}
+
+/// A claim of the token holds such a group, or the API server's prefix makes one of it.
+fn by_claim(case: &Case<'_>, token: &TokenFacts, user: &User, at: &str) -> Option<Finding> {
+    if token.kind != TokenKind::Jwt {
+        return None;
+    }
     // Impersonation and webhooks give groups too; where the token's own claims name the group, it comes from there.
     let from_claim = user.groups.iter().enumerate().filter(|(_, group)| {
         group.starts_with("system:") && !matches!(group.as_str(), "system:authenticated" | "system:unauthenticated")
@@ -78,9 +164,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         let (name, value) = named.map(|(name, _)| (name.as_str(), group.as_str())).or_else(made)?;
         Some((index, group, name, value))
     });
-    let Some((index, group, claim, value)) = found else { return Vec::new() };
+    let (index, group, claim, value) = found?;
     if value != group {
-        return vec![
+        return Some(
             RULE.finding(
                 Confidence::Certain,
                 format!("The API server takes this user for a member of {group:?}: the identity provider calls the group {value:?}, and the API server's groups prefix makes it one of Kubernetes' own."),
@@ -93,9 +179,9 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 format!("/credential/seen/token/claims/{}", pointer_part(claim)),
                 format!("the token's claim {claim:?} holds {value:?}"),
             )),
-        ];
+        );
     }
-    vec![
+    Some(
         RULE.finding(
             Confidence::Certain,
             format!("The API server takes this user for a member of {group:?}, because the identity provider says so: no prefix keeps its groups apart from Kubernetes' own."),
@@ -108,7 +194,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
             format!("/credential/seen/token/claims/{}", pointer_part(claim)),
             format!("the token's claim {claim:?} holds it"),
         )),
-    ]
+    )
 }
 
 #[cfg(test)]
@@ -129,6 +215,72 @@ mod tests {
         let claims = credential.token.as_mut().and_then(|token| token.claims.as_mut()).expect("claims");
         claims["groups"] = serde_json::json!([group]);
         check_all(&Case::new(&evidence))
+    }
+
+    const SAVED: &str = include_str!("../../../testdata/cases/privileged-group-from-issuer/evidence.json");
+
+    /// What is said of an administrator whose token has no such group. Synthetic: the saved token names the group; one like
+    /// it was made an administrator by such an expression at a kube-apiserver 1.36.
+    fn unnamed(change: impl Fn(&mut serde_json::Value)) -> Vec<Confidence> {
+        let mut evidence: serde_json::Value = serde_json::from_str(SAVED).expect("evidence");
+        evidence["credential"]["seen"]["token"]["claims"]["groups"] = serde_json::json!(["backend"]);
+        change(&mut evidence);
+        let evidence: Evidence = serde_json::from_value(evidence).expect("evidence");
+        check(&Case::new(&evidence)).iter().map(|finding| finding.confidence).collect()
+    }
+
+    fn expression(evidence: &mut serde_json::Value, text: &str) {
+        let url = evidence["credential"]["seen"]["token"]["claims"]["iss"].clone();
+        evidence["controlPlane"]["flagz"] =
+            serde_json::json!({ "startedMs": 0, "tookMs": 0, "notApplicable": "not served" });
+        evidence["controlPlane"]["configuration"] = serde_json::json!({ "startedMs": 0, "tookMs": 0,
+            "seen": { "source": "auth.yaml", "flags": {}, "authenticationConfiguration": {
+                "apiVersion": "apiserver.config.k8s.io/v1", "kind": "AuthenticationConfiguration",
+                "jwt": [{
+                    "issuer": { "url": url, "audiences": ["kubernetes"] },
+                    "claimMappings": {
+                        "username": { "claim": "sub", "prefix": "" }, "groups": { "expression": text },
+                    },
+                }],
+            } } });
+    }
+
+    #[test]
+    fn an_expression_that_makes_an_administrator_of_everybody_is_seen() {
+        let everybody = r#"claims.groups + ["system:masters"]"#;
+        assert_eq!(unnamed(|evidence| expression(evidence, everybody)), [Confidence::Certain]);
+        // Nothing is known of who gave it.
+        assert_eq!(unnamed(|_| ()), [Confidence::Likely]);
+        // One who is no administrator.
+        let nobody = |evidence: &mut serde_json::Value| {
+            expression(evidence, everybody);
+            evidence["identity"]["seen"]["user"]["groups"] = serde_json::json!(["backend", "system:authenticated"]);
+        };
+        assert!(unnamed(nobody).is_empty());
+        // One who acts as such a member.
+        let acting = |evidence: &mut serde_json::Value| {
+            evidence["kubeconfig"]["seen"]["user"]["impersonate"] = serde_json::json!("admin");
+        };
+        assert!(unnamed(acting).is_empty());
+    }
+
+    #[test]
+    fn an_opaque_token_of_an_administrator_is_seen() {
+        let other = include_str!("../../../testdata/cases/static-token-no-file/evidence.json");
+        let other: serde_json::Value = serde_json::from_str(other).expect("evidence");
+        // Synthetic: the token is that of another case, whose server does not know it; a webhook answered so for one.
+        let with = |flag: &str| {
+            let flag = flag.to_owned();
+            let credential = other["credential"].clone();
+            unnamed(move |evidence| {
+                evidence["credential"] = credential.clone();
+                evidence["controlPlane"]["flagz"]["seen"]["flags"][flag.as_str()] = serde_json::json!(["/lab/file"]);
+            })
+        };
+        assert_eq!(with("authentication-token-webhook-config-file"), [Confidence::Certain]);
+        assert_eq!(with("token-auth-file"), [Confidence::Certain]);
+        // Nobody at the API server knows it: a proxy does.
+        assert!(with("oidc-ca-file").is_empty());
     }
 
     fn flags(finding: &Finding) -> String {

@@ -3,7 +3,7 @@
 use crate::apiserver::message;
 use crate::evidence::credential::TokenKind;
 use crate::report::{seen, Finding, Severity, Step};
-use crate::rules::{clip, eks, Case, Page, Rule};
+use crate::rules::{clip, eks, setting, Case, Page, Rule};
 use crate::text::pointer_part;
 
 /// The rule.
@@ -35,7 +35,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let shown = value.map(|value| clip(&value.to_string(), 120));
-    let on_eks = eks::is_eks(case);
+    let (on_eks, in_a_file) = (eks::is_eks(case), setting::in_a_file(case));
     let (why, step) = match &shown {
         None => (
             format!("The API server takes only tokens with the claim {claim:?}, and this one does not have it."),
@@ -47,7 +47,11 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
                 Step::text(format!("Take {claim:?} out of the provider's requiredClaims, which know texts only: disassociate it, and associate it anew without (aws eks disassociate-identity-provider-config, then associate-identity-provider-config)."))
             } else {
                 Step::manifest(
-                format!("Take the requirement --oidc-required-claim={claim}=... away; a rule in an AuthenticationConfiguration can say it"),
+                if in_a_file {
+                    format!("In the AuthenticationConfiguration, have this rule instead of the one with the requiredValue of {claim:?} (the API server reads the file again by itself)")
+                } else {
+                    format!("Take the requirement --oidc-required-claim={claim}=... away; a rule in an AuthenticationConfiguration can say it")
+                },
                 format!("claimValidationRules:\n- expression: 'claims.{claim} == {shown}'\n  message: '{claim} must be {shown}'\n"),
                 )
             },
@@ -63,6 +67,8 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if !typed {
         finding = finding.step(Step::text(if on_eks {
             "Or, where the requirement is wrong, correct the provider's requiredClaims: disassociate it, and associate it anew with the right ones (aws eks disassociate-identity-provider-config, then associate-identity-provider-config).".to_owned()
+        } else if in_a_file {
+            format!("Or, where the requirement is wrong, correct the requiredValue of {claim:?} under claimValidationRules of the AuthenticationConfiguration; the API server reads the file again by itself.")
         } else {
             format!("Or, where the requirement is wrong, correct --oidc-required-claim={claim}=... (claimValidationRules in an AuthenticationConfiguration).")
         }));
@@ -75,4 +81,28 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         None => finding,
     };
     vec![finding.cite_if(case.rejected())]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::evidence::Evidence;
+
+    #[test]
+    fn no_flag_is_named_where_the_server_has_a_file() {
+        let text = include_str!("../../../testdata/cases/required-claim-wrong-type/evidence.json");
+        let mut evidence: serde_json::Value = serde_json::from_str(text).expect("evidence");
+        let told = |evidence: &serde_json::Value| {
+            let evidence: Evidence = serde_json::from_value(evidence.clone()).expect("evidence");
+            check(&Case::new(&evidence)).remove(0).fix.into_iter().map(|step| step.text).collect::<String>()
+        };
+        assert!(told(&evidence).contains("--oidc-required-claim"));
+        // Synthetic: the saved server has flags; one with a file has the same words.
+        evidence["controlPlane"]["flagz"] = json!({ "startedMs": 0, "tookMs": 0,
+            "seen": { "source": "/flagz", "flags": { "authentication-config": ["/etc/kubernetes/auth.yaml"] }, "complete": true } });
+        let told = told(&evidence);
+        assert!(told.contains("AuthenticationConfiguration") && !told.contains("--oidc-"), "{told}");
+    }
 }

@@ -83,10 +83,11 @@ pub(super) const COMMON: [&Text; 6] = [
 pub(super) const OF_PROXY: [&Text; 3] = [&message::FRONT_PROXY_NAME, &message::BOTH_CAS, &message::CLIENT_CA_ALONE];
 
 /// How calls of webhooks ended.
-pub(super) const OF_WEBHOOKS: [&Text; 6] = [
+pub(super) const OF_WEBHOOKS: [&Text; 7] = [
     &message::WEBHOOK_FAILED,
     &message::WEBHOOK_TRANSPORT,
     &message::WEBHOOK_ANSWER,
+    &message::WEBHOOK_WORDS,
     &message::AUTHORIZATION_WEBHOOK,
     &message::AUTHORIZATION_ERROR,
     &message::AUTHORIZATION_UNDECIDED,
