@@ -38,7 +38,7 @@ use super::credential::{ExecOptions, issuer_from_exec};
 use super::kubeconfig::ConnectionFlags;
 use crate::evidence::access::{Access, Question};
 use crate::evidence::apiserver::Flags;
-use crate::evidence::identity::User;
+use crate::evidence::identity::{Identity, User};
 use crate::evidence::{Asked, Evidence, Failure, FailureKind, Issuer, Observation, SCHEMA};
 use crate::host::Host;
 use crate::secret::Scrubber;
@@ -98,8 +98,17 @@ pub struct Message {
 }
 
 impl Message {
-    /// Of several refusals the first is asked about; where it is mended, the first that is not.
-    fn still_refused(&self, access: &Access) -> Option<&Question> {
+    /// It is about somebody else than this user. One about nobody is met without a credential, by anybody.
+    fn is_of_another(&self, user: &User) -> bool {
+        self.user.as_ref().is_some_and(|named| named.username != user.username && !named.is_anonymous())
+    }
+
+    /// Of several refusals the first is asked about; where it is mended, the first that is not. What somebody else is still
+    /// refused, the answers to this user do not say.
+    fn still_refused(&self, access: &Access, identity: Option<&Identity>) -> Option<&Question> {
+        if identity.is_some_and(|identity| self.is_of_another(&identity.user)) {
+            return None;
+        }
         let answer = |question: &Question| {
             access.checks.iter().find(|check| check.question == *question).map(|check| check.allowed)
         };
@@ -166,11 +175,12 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
 
     finish(&mut graph).await;
 
+    let identity = taken(who).await;
     let access = taken(access).await;
     let mut asked_namespace = taken(asked_namespace).await;
     let mut asked = asked(&user, plan);
     if let (Some(met), Some(answers)) = (&plan.message, access.seen())
-        && let Some(other) = met.still_refused(answers)
+        && let Some(other) = met.still_refused(answers, identity.seen())
     {
         if met.question.as_ref().is_some_and(|first| first.namespace != other.namespace) {
             asked_namespace =
@@ -188,7 +198,7 @@ pub async fn gather(host: &Host, plan: &Plan, scrubber: &Scrubber) -> Evidence {
         plugin: taken(user.plugin).await,
         credential: taken(user.credential).await,
         endpoint: endpoint.collect(again).await,
-        identity: taken(who).await,
+        identity,
         access,
         issuer: issuer.collect().await,
         configured_issuer: None,
@@ -281,12 +291,22 @@ mod tests {
             user: None,
             misses_api: false,
         };
-        let next = |allowed: &[bool]| met.still_refused(&answers(allowed)).map(|question| question.resource.clone());
+        let next =
+            |allowed: &[bool]| met.still_refused(&answers(allowed), None).map(|question| question.resource.clone());
         assert_eq!(next(&[true, true, false]).as_deref(), Some("configmaps"));
         assert_eq!(next(&[true, false, false]).as_deref(), Some("services"));
         // The first is still refused, nothing is, or the others have no answer.
         assert_eq!(next(&[false, false, false]), None);
         assert_eq!(next(&[true, true, true]), None);
         assert_eq!(next(&[true]), None);
+        // The answers are to somebody else than the message is about.
+        let called = |name: &str| User { username: name.to_owned(), ..User::default() };
+        let met = Message { user: Some(called("jane")), ..met };
+        let still = |name: &str| {
+            let identity = Identity { user: called(name), ..Identity::default() };
+            met.still_refused(&answers(&[true, false, false]), Some(&identity)).is_some()
+        };
+        assert!(still("jane"));
+        assert!(!still("bob"));
     }
 }

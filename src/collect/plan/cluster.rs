@@ -41,11 +41,7 @@ pub(super) fn access(
 ) -> Handle<Access> {
     let (who, api, config) = (who.clone(), api.clone(), kubeconfig.clone());
     // Of several refusals in one message each may be mended by now, or not.
-    let (asked, named): (Vec<Question>, Option<User>) = plan
-        .message
-        .as_ref()
-        .map(|met| (met.question.iter().chain(&met.others).cloned().collect(), met.user.clone()))
-        .unwrap_or_default();
+    let met = plan.message.clone();
     let needs = async move {
         let api = common(api).await?;
         let resolved: Arc<Resolved> = need(&config).await?;
@@ -57,12 +53,10 @@ pub(super) fn access(
             _ => return Err(skip_of(&who.observation, "identity")),
         }
         // What somebody else may do, a review of oneself does not say.
-        let other = who
-            .observation
-            .seen()
-            .zip(named)
-            .is_some_and(|(identity, named)| named.username != identity.user.username && !named.is_anonymous());
-        Ok((api, resolved, if other { Vec::new() } else { asked }))
+        let own = met.filter(|met| !who.observation.seen().is_some_and(|identity| met.is_of_another(&identity.user)));
+        let asked: Vec<Question> =
+            own.map(|met| met.question.into_iter().chain(met.others).collect()).unwrap_or_default();
+        Ok((api, resolved, asked))
     };
     graph.probe("access", LONG, needs, move |(api, resolved, asked): (Api, Arc<Resolved>, Vec<Question>)| async move {
         let mut common = collect::access::common_questions(&resolved.namespace);

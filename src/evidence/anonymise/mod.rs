@@ -227,6 +227,17 @@ mod tests {
         let roles = "- rolearn: arn:aws:iam::1111\u{200b}22223333:role/AcmeOps\u{200b}\n";
         let text = of(json!({ "aws": { "awsAuth": { "seen": { "data": { "mapRoles": roles } } } } })).to_string();
         assert!(!text.contains("22223333") && !text.contains("Acme"), "{text}");
+        // A space that does not break, and something before the account or inside of `arn` and `role`.
+        for arn in [
+            "arn:aws:iam::1111\u{a0}22223333:role/AcmeOps",
+            "a\u{200b}rn:aws:iam::111122223333:role/AcmeOps",
+            "arn:a\u{ad}ws:iam:\u{a0}:111122223333:ro\u{200b}le/AcmeOps",
+            "arn:aws:iam::111122223333:role/Some\u{a0}AcmeOps",
+        ] {
+            let roles = format!("- rolearn: \"{arn}\"\n");
+            let text = of(json!({ "aws": { "awsAuth": { "seen": { "data": { "mapRoles": roles } } } } })).to_string();
+            assert!(!text.contains("22223333") && !text.contains("Acme"), "{text}");
+        }
     }
 
     #[test]

@@ -54,9 +54,29 @@ pub(super) static BROKEN_ARN: LazyLock<Regex> = LazyLock::new(|| {
         .expect("constant pattern")
 });
 
-/// An account, also with something between its digits that nobody sees: that is a mistake that findings are about.
-pub(super) static ACCOUNT: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\b(?:arn:\S*?|account )(\d(?:[^\x00-\x7f]*\d){11})\b|\b(\d{12})\.dkr\.").expect("constant pattern")
+pub(super) static ACCOUNT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\b(?:arn:\S*?|account )(\d{12})\b|\b(\d{12})\.dkr\.").expect("constant pattern"));
+
+/// What nobody sees between two letters of an ARN: that is a mistake that findings are about.
+const UNSEEN: &str = r"[^\x00-\x7f]*";
+
+/// A word, also with such between its letters.
+fn marred(word: &str) -> String {
+    word.split("").filter(|letter| !letter.is_empty()).collect::<Vec<_>>().join(UNSEEN)
+}
+
+/// Whom an ARN names that may have such anywhere.
+pub(super) static MARRED_ARN: LazyLock<Regex> = LazyLock::new(|| {
+    let start = marred("arn:aws");
+    let kinds = ["role", "user", "assumed-role", "instance-profile"].map(marred).join("|");
+    Regex::new(&format!(r#"{start}[^\x00-\x20]*?[:/]{UNSEEN}((?:{kinds}){UNSEEN}/(?:[^\s"',\]\\]|[^\x00-\x7f])+)"#))
+        .expect("constant pattern")
+});
+
+/// The account of such an ARN.
+pub(super) static MARRED_ACCOUNT: LazyLock<Regex> = LazyLock::new(|| {
+    let start = marred("arn:");
+    Regex::new(&format!(r"{start}[^\x00-\x20]*?(\d(?:{UNSEEN}\d){{11}})")).expect("constant pattern")
 });
 
 pub(super) static LINK: LazyLock<Regex> = LazyLock::new(|| {

@@ -5,7 +5,7 @@ use super::known;
 use super::names::{Names, looks_like_host};
 use super::patterns::{
     ACCOUNT, ACCOUNT_OF_SERVICE, ARN, AWS_ID, AWS_KEY, BROKEN_ARN, DOTTED, GROUPS, HEX, KEY_ID, LINK, MAIL, MAPPED,
-    PAIRS, REFUSED, SAID, TEMPLATE, UUID,
+    MARRED_ACCOUNT, MARRED_ARN, PAIRS, REFUSED, SAID, TEMPLATE, UUID,
 };
 
 const PREFIXES: &[&str] = &[
@@ -24,6 +24,15 @@ pub(super) fn in_text(text: &str, names: &mut Names) {
     for found in ACCOUNT.captures_iter(text) {
         if let Some(account) = found.get(1).or_else(|| found.get(2)) {
             names.number(account.as_str());
+        }
+    }
+    // Only in such a text may something stand in an ARN that nobody sees.
+    if !text.is_ascii() {
+        for found in MARRED_ARN.captures_iter(text) {
+            arn("", &found[1], names);
+        }
+        for found in MARRED_ACCOUNT.captures_iter(text) {
+            names.number(&found[1]);
         }
     }
     for found in LINK.captures_iter(text) {

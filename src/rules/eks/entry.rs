@@ -2,10 +2,12 @@
 
 use super::{assumed, aws, cluster, partition, principal};
 use crate::aws::identity::{self, Entry};
+use crate::aws::yaml::{self, Node, Value};
 use crate::evidence::FailureKind;
 use crate::report::shell::{Shell, shell};
 use crate::report::{Citation, Step, seen};
 use crate::rules::Case;
+use crate::text::hidden;
 
 /// The ARN of an access policy, in the cluster's partition.
 pub fn access_policy(case: &Case<'_>, name: &str) -> String {
@@ -101,14 +103,39 @@ pub fn cite_line(entry: &Entry) -> Citation {
 /// The step that gives an entry of aws-auth the ARN which the authenticator compares.
 pub fn correct_line(entry: &Entry, arn: &str) -> Step {
     let name = if entry.username.is_empty() { "NAME" } else { &entry.username };
+    let groups: Vec<String> = entry.groups.iter().map(|group| in_quotes(group)).collect();
     let field = if entry.section == "mapUsers" { "userarn" } else { "rolearn" };
     Step::manifest(
         format!(
             "Have an administrator change that line (kubectl -n kube-system edit configmap aws-auth, {} line {})",
             entry.section, entry.line
         ),
-        format!("- {field}: {arn}\n  username: {name}\n  groups: {:?}\n", entry.groups),
+        format!("- {field}: {arn}\n  username: {}\n  groups: [{}]\n", scalar(name), groups.join(", ")),
     )
+}
+
+/// A text as a value of aws-auth. Without quotes `{{SessionName}}` would be no text, and all of aws-auth be dropped for it.
+fn scalar(text: &str) -> String {
+    let is_itself = |node: &Node| match &node.value {
+        Value::List(items) => matches!(items.as_slice(), [Node { value: Value::Text(read), .. }] if read == text),
+        _ => false,
+    };
+    let plain = !text.contains(hidden) && yaml::parse(&format!("- {text}\n")).is_ok_and(|node| is_itself(&node));
+    if plain { text.to_owned() } else { in_quotes(text) }
+}
+
+/// A text in YAML's double quotes; what is not seen stands there by its number.
+fn in_quotes(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if c.is_control() || hidden(c) => quoted.push_str(&format!("\\U{:08x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 /// The command that gives an access entry the smallest policy that covers the question, in its namespace; View for the
@@ -127,4 +154,34 @@ pub fn associate(case: &Case<'_>, arn: &Shell) -> Option<Shell> {
         scope,
         access_policy(case, policy)
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_corrected_line_is_yaml_with_the_same_name_and_groups() {
+        const ARN: &str = "arn:aws:iam::111122223333:role/Ops";
+        for (name, written) in [
+            ("dev", "username: dev\n"),
+            ("sso:{{SessionName}}", "username: sso:{{SessionName}}\n"),
+            ("{{SessionName}}", "username: \"{{SessionName}}\"\n"),
+            ("12345", "username: \"12345\"\n"),
+            ("a: \"b\"", "username: \"a: \\\"b\\\"\"\n"),
+        ] {
+            let entry = Entry {
+                section: "mapRoles",
+                line: 1,
+                arn: String::new(),
+                username: name.to_owned(),
+                groups: vec!["dev".to_owned(), "o\u{200b}ps".to_owned()],
+            };
+            let manifest = correct_line(&entry, ARN).manifest.expect("a manifest");
+            assert!(manifest.contains(written), "{manifest}");
+            assert!(manifest.ends_with("  groups: [\"dev\", \"o\\U0000200bps\"]\n"), "{manifest}");
+            let read = yaml::parse(&manifest).expect("YAML");
+            assert!(format!("{:?}", read.value).contains(&format!("Text({name:?})")), "{read:?}");
+        }
+    }
 }

@@ -472,8 +472,20 @@ pub fn allow_sources(case: &Case<'_>, found: &Obstacle<'_>) -> Step {
     }
 }
 
+/// The path of the key set, where the load balancer stops the request for it alone, and hands on the one for discovery.
+pub fn keys_alone(reach: &Reach) -> Option<&str> {
+    reach.obstacle().filter(|step| matches!(step.layer, Layer::Rule | Layer::Login))?;
+    let stopped = reach.stopped.as_deref()?;
+    (reach.paths.first().map(String::as_str) != Some(stopped)).then_some(stopped)
+}
+
 /// What follows for everybody who comes with a token of the issuer, as the end of a sentence.
 pub fn unread(reach: &Reach) -> String {
+    if let Some(keys) = keys_alone(reach) {
+        return format!(
+            "so the API server never reads the keys at {keys}, can check no signature, and refuses every token of this issuer"
+        );
+    }
     format!(
         "so the API server never reads what stands at {}, and refuses every token of this issuer",
         reach.paths.join(" and ")
@@ -532,6 +544,20 @@ mod tests {
         let case = Case::new(&evidence);
         let found = obstacle(&case, Layer::Rule).expect("an obstacle");
         found.of_keys_later(&RULE, &case).is_some()
+    }
+
+    #[test]
+    fn discovery_is_not_said_to_be_stopped_where_the_keys_alone_are() {
+        let said = |text: &str| {
+            let evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            let case = Case::new(&evidence);
+            let found = obstacle(&case, Layer::Rule).expect("an obstacle");
+            unread(found.reach)
+        };
+        let keys = said(include_str!("../../../testdata/cases/eks-listener-rule-blocks-keys/evidence.json"));
+        assert!(keys.contains("/certs") && !keys.contains(".well-known"), "{keys}");
+        let both = said(include_str!("../../../testdata/cases/eks-listener-rule-blocks-discovery/evidence.json"));
+        assert!(both.contains("/certs") && both.contains(".well-known"), "{both}");
     }
 
     #[test]

@@ -102,6 +102,15 @@ fn half(case: &Case<'_>, line: &str, cite: Citation, with: &Shell) -> Finding {
     let said = line.split("Partial credentials found in ").last().unwrap_or_default();
     let (place, missing) = said.split_once(", missing: ").unwrap_or((said, "the other half"));
     let missing = missing.trim();
+    // A role to assume, and nothing to assume it with.
+    if place == "assume-role" {
+        let why = format!("The profile names a role, and the AWS tools lack what they are to take it with ({missing}), so the plugin had nothing to sign with: {}", clip(line, 240));
+        let text = format!("Give the profile with the role_arn a source_profile that has both halves of a key or a login, or a credential_source (~/.aws/config); what is missing: {missing}");
+        return RULE
+            .finding(Confidence::Certain, why, cite, Step::text(text))
+            .titled("The AWS profile names a role and nothing to take it with")
+            .step(Step::command("See whom the AWS tools take you for; when this works, so does the plugin", shell!("aws sts get-caller-identity{}", with)));
+    }
     if place != "env" {
         let text = format!("Put what is missing ({missing}) into the profile, or take the half that is there out of it");
         let why = format!("One half of an access key is in the files of the AWS tools and the other is not, so the plugin had nothing to sign with: {}", clip(line, 240));
@@ -155,6 +164,10 @@ mod tests {
         assert!(commands(&entry).is_empty() && entry.fix[0].text.contains("exec entry"), "{:?}", entry.fix);
         let file = found(&line.replace("env", "shared-credentials-file"), |_| {});
         assert_eq!(commands(&file), ["aws configure --profile dev"]);
+        // As botocore's AssumeRoleProvider words a role_arn alone: no key has lost its half.
+        let role = found("Partial credentials found in assume-role, missing: source_profile or credential_source\n", |_| {});
+        assert_eq!(commands(&role), ["aws sts get-caller-identity --profile dev"]);
+        assert!(role.title.contains("role") && !role.why.contains("half"), "{} {}", role.title, role.why);
     }
 
     /// AWS_PROFILE of the entry is in no shell: the login is for that profile.

@@ -36,14 +36,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     if found.step.path.as_deref().is_some_and(|path| path.ends_with("/listeners/seen")) {
         return vec![no_listener(case, &found)];
     }
-    vec![
-        RULE.finding(found.confidence, format!("The load balancer of {} does not hand the API server's request on to the issuer, {}.", found.reach.host, eks::unread(found.reach)), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), eks::open_two_paths(found.reach))
+    let finding = RULE.finding(found.confidence, format!("The load balancer of {} does not hand the API server's request on to the issuer, {}.", found.reach.host, eks::unread(found.reach)), seen(found.step.path.clone().unwrap_or_default(), found.step.text.clone()), eks::open_two_paths(found.reach))
             .step(Step::text(format!("The rule needs the host {} and the two paths as conditions, a lower number than the one that answers now, and the issuer's target group.", found.reach.host)))
             .step(eks::again())
             .cite(eks::cite_mode(found.reach))
             .cite_if(found.word.clone())
-            .cite_if(met(case)),
-    ]
+            .cite_if(met(case));
+    let keys = eks::keys_alone(found.reach).is_some();
+    vec![if keys { finding.titled("The issuer's load balancer does not hand on the request for the key set") } else { finding }]
 }
 
 /// The same answer, met from here.
