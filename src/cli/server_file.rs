@@ -1,5 +1,6 @@
 //! A file handed over as kube-apiserver's configuration, and whether it is one: flags stand in every README too.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -124,9 +125,7 @@ pub(super) fn read_whole(flag: &str, path: &Path) -> Result<Flags, Error> {
     else {
         return Ok(flags);
     };
-    let Ok(text) = std::fs::read_to_string(path.parent().unwrap_or(Path::new("")).join(&name)) else {
-        return Ok(flags);
-    };
+    let Some(text) = named_by(path, &name).and_then(|bytes| String::from_utf8(bytes).ok()) else { return Ok(flags) };
     let inner = parse_flags_text(&text, &name)
         .map_err(|error| Error::plain(format!("{flag}: --authentication-config {error}")))?;
     if inner.authentication_configuration.is_none() {
@@ -139,14 +138,27 @@ pub(super) fn read_whole(flag: &str, path: &Path) -> Result<Flags, Error> {
 /// The keys of service account tokens that the flags name, as one key set, where all of their files are on this machine;
 /// they stand where the flags say, or relative to `path`'s folder.
 pub(super) fn account_keys(path: &Path, flags: &Flags) -> Option<Value> {
-    let folder = path.parent().unwrap_or(Path::new(""));
     let mut keys: Vec<Value> = Vec::new();
     for name in flags.flags.get("service-account-key-file")? {
-        let pem = std::fs::read(folder.join(name)).ok()?;
+        let pem = named_by(path, name)?;
         let set = public_keys::key_set_from_pem(&pem).ok()?;
         keys.extend(set["keys"].as_array().cloned().unwrap_or_default());
     }
     (!keys.is_empty()).then(|| json!({ "keys": keys }))
+}
+
+/// A file that the flags in `path` name. The user did not name it: a pipe, which may never end, and what is far larger than
+/// such files are, is left alone.
+fn named_by(path: &Path, name: &str) -> Option<Vec<u8>> {
+    const LIMIT: u64 = 4 * 1024 * 1024;
+    let whole = path.parent().unwrap_or(Path::new("")).join(name);
+    let is_fit = |metadata: std::fs::Metadata| metadata.is_file() && metadata.len() <= LIMIT;
+    if !std::fs::metadata(&whole).is_ok_and(is_fit) {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(whole).ok()?.take(LIMIT).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
 }
 
 /// An AuthenticationConfiguration, or flags of which most are kube-apiserver's: a text about it names a few, and those of
@@ -202,6 +214,10 @@ mod tests {
         assert_eq!(count(), None);
         std::fs::write(folder.join("b.pub"), pem()).expect("a file");
         assert_eq!(count(), Some(2));
+        // What is far larger than a key file is not read, whatever it begins with.
+        let long = std::fs::OpenOptions::new().write(true).open(folder.join("b.pub")).expect("a file");
+        long.set_len(8 << 20).expect("a long file");
+        assert_eq!(count(), None);
         std::fs::remove_dir_all(&folder).expect("a folder that is gone");
     }
 

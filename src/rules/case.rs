@@ -406,6 +406,16 @@ impl<'a> Case<'a> {
         (refused > 0 && taken > 0).then_some((refused, taken))
     }
 
+    /// The credential ends in the midst of the run, or has ended: from then on every API server refuses it.
+    pub fn ends_meanwhile(&self) -> bool {
+        let announced = || self.evidence.credential.seen().and_then(|credential| credential.announced_expiry);
+        let end = match self.only_certificate() {
+            Some(leaf) => leaf.not_after,
+            None => self.claim_time("exp").or_else(announced),
+        };
+        end.is_some_and(|end| end.as_second() <= self.evidence.observed_at.as_second() + 60)
+    }
+
     /// What stands before the API server logs people in itself: without the credential its own page answers, with it
     /// Kubernetes does.
     pub fn proxy_logs_in(&self) -> bool {

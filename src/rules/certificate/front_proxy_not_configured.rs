@@ -39,7 +39,7 @@ fn behind(case: &Case<'_>) -> Option<Finding> {
     Some(
         RULE.finding(
             Confidence::Likely,
-            "The API server knows who you are, and the message says that nobody was seen: so the extension server behind the API server said it. The API server passes names on to it in headers, which it believes only beside the front proxy's certificate.",
+            "The API server knows who you are, and the message says that nobody was seen: so most likely the extension server behind the API server said it, unless it was of a request without a credential. The API server passes names on to it in headers, which it believes only beside the front proxy's certificate.",
             seen("/asked/error", clip(line, 240)),
             Step::command(
                 "See whether the extension server can know the front proxy's CA: requestheader-client-ca-file and the headers' names stand here",
@@ -130,5 +130,9 @@ mod tests {
         ] {
             assert_eq!(told(message), None, "{message}");
         }
+        // A request without a credential is answered in the same words.
+        evidence.asked.error = Some(r#"nodes.metrics.k8s.io is forbidden: User "system:anonymous" cannot list resource "nodes" in API group "metrics.k8s.io" at the cluster scope"#.to_owned());
+        let found = check(&Case::new(&evidence));
+        assert!(found[0].why.contains("unless it was of a request without a credential"), "{}", found[0].why);
     }
 }

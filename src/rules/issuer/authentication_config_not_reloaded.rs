@@ -65,7 +65,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         Blame::Perhaps => {
             finding.confidence = Confidence::Likely;
             finding.explains = &["credential-rejected", "token-issuer-mismatch", "oidc-not-configured"];
-            finding.why.push_str(" Whether the new file would take this token is not known here.");
+            finding.why.push_str(match case.token() {
+                Some(_) => " Whether the new file would take this token is not known here.",
+                None => " Whose token the new file would take is not known here.",
+            });
         }
         Blame::Certain => {
             finding = finding.cite(inferred(GIVEN, "by the file that was handed over this token would be accepted"));
@@ -85,6 +88,10 @@ enum Blame {
 }
 
 fn blame(case: &Case<'_>) -> Blame {
+    // A log that is read by itself, or a plugin that failed: of whom it tells is not known.
+    if case.evidence.credential.seen().is_none() && !case.accepted() {
+        return Blame::Perhaps;
+    }
     // Whoever gets in is not kept out by what did not change; and the file is about tokens of identity providers.
     let of_issuer = case.token().is_some_and(|token| token.kind == TokenKind::Jwt) && case.only_certificate().is_none();
     let expired = case.claim_time("exp").is_some_and(|end| end <= case.server_time().0);
@@ -152,6 +159,16 @@ mod tests {
         });
         assert_eq!(found[0].code, "token-expired");
         assert_eq!(own(&found), FACT);
+    }
+
+    /// Synthetic: the saved run had a token.
+    #[test]
+    fn where_no_credential_is_known_the_file_stays_an_error() {
+        let found = told(|evidence| {
+            evidence["credential"] = json!({ "startedMs": 0, "tookMs": 0, "failed": { "kind": "plugin-failed", "detail": "it failed" } });
+        });
+        assert_eq!(own(&found), (Severity::Error, Confidence::Likely, 3));
+        assert!(found.iter().all(|finding| !finding.why.contains("this token is not known")));
     }
 
     #[test]

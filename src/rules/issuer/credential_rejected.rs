@@ -312,8 +312,7 @@ fn by_some(case: &Case<'_>) -> Option<Finding> {
     let refused: Vec<&Sent<'_>> = all.iter().filter(|one| one.refused).collect();
     let first = *refused.iter().find(|one| ![METRICS, FLAGZ].contains(&one.what))?;
     // One that ran out in the midst of the run is another finding.
-    let end = case.claim_time("exp").or(case.evidence.credential.seen().and_then(|credential| credential.announced_expiry));
-    if end.is_some_and(|end| end.as_second() <= case.evidence.observed_at.as_second() + 60) {
+    if case.ends_meanwhile() {
         return None;
     }
     let (bad, tried) = (refused.len(), all.len());
@@ -339,11 +338,7 @@ fn by_connections(case: &Case<'_>) -> Option<Finding> {
     }
     let (bad, good) = case.taken_by_some()?;
     // One that ran out in the midst of the run is another finding.
-    let end = match leaf {
-        Some(leaf) => leaf.not_after,
-        None => case.claim_time("exp").or(case.evidence.credential.seen().and_then(|credential| credential.announced_expiry)),
-    };
-    if end.is_some_and(|end| end.as_second() <= case.evidence.observed_at.as_second() + 60) {
+    if case.ends_meanwhile() {
         return None;
     }
     let (what, short, reason) = if leaf.is_some() {

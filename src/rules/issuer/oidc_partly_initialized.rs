@@ -34,6 +34,10 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     let of_issuer = case.token().is_some_and(|token| token.kind == TokenKind::Jwt) && case.only_certificate().is_none();
     let repeats = case.evidence.endpoint.repeated.seen().filter(|_| of_issuer);
     let (Some(repeats), Some((refused, taken))) = (repeats, case.taken_by_some()) else { return Vec::new() };
+    // One that ran out in the midst of the run is another finding.
+    if case.ends_meanwhile() {
+        return Vec::new();
+    }
     let word = case.said(&message::OIDC_NOT_INITIALIZED).filter(|word| word.place != Place::Model);
     let tried = probed("/endpoint/repeated/seen/statuses", format!("{refused} of {} connections are answered 401, {taken} take the token: {:?}", repeats.statuses.len(), repeats.statuses));
     let mut why = format!("Of {} connections to the same address with the same token, {refused} were answered 401 and {taken} let in: there are several API servers behind it, and they do not agree about this issuer.", repeats.statuses.len());
@@ -88,5 +92,23 @@ mod tests {
         assert!(both[0].cites.iter().any(|cite| cite.text.contains("expected audience")), "{:?}", both[0].cites);
         assert!(both[0].fix[0].text.contains("were started with"), "{}", both[0].fix[0].text);
         assert_eq!(found(&[401; 6])[0].code, "token-audience-mismatch");
+    }
+
+    /// Synthetic: the saved token has an hour left, and all of its requests met one server.
+    #[test]
+    fn a_token_that_ends_in_the_midst_of_the_run_tells_nothing_of_several_servers() {
+        let text = include_str!("../../../testdata/cases/token-audience-mismatch/evidence.json");
+        let told = |left: i64| {
+            let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+            let end = evidence.observed_at.as_second() + left;
+            let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+            let claims = credential.token.as_mut().and_then(|token| token.claims.as_mut()).expect("claims");
+            claims["exp"] = serde_json::json!(end);
+            let repeats = Repeats { path: "/version".to_owned(), statuses: vec![200, 200, 200, 401, 401, 401] };
+            evidence.endpoint.repeated.outcome = Outcome::Seen(repeats);
+            !check(&Case::new(&evidence)).is_empty()
+        };
+        assert!(told(600));
+        assert!(!told(2));
     }
 }

@@ -136,12 +136,26 @@ fn refuser(word: &Word, namespace: &str) -> (String, Step) {
             format!("the admission of service accounts: {}", clip(field("mirror"), 160)),
             Step::text("Take that out of the static Pod's file on the node: a mirror Pod has no service account and no API objects."),
         )
+    } else if of_use(word) {
+        let kind = match field("constraint") {
+            "" => "policy",
+            kind => kind,
+        };
+        (
+            format!("the admission of Pods: no {kind} that may be used here lets this Pod in"),
+            Step::text("The message tells what each one that was tried has against the Pod: change the Pod's securityContext so that one lets it in. Where none was tried ([]), have the Pod's service account, or whoever creates the Pod, allowed to use one: the verb use on it."),
+        )
     } else {
         (
             format!("the admission of nodes: {} may change only its own Node and Pods", field("node")),
             Step::text("Let each node use its own credential."),
         )
     }
+}
+
+/// Policies for Pods, of which each may be used only by whom a right allows it.
+fn of_use(word: &Word) -> bool {
+    !word.field("constraint").is_empty() || word.line.contains("no providers available to validate pod request")
 }
 
 /// A refusal in words of which only what they are not is known: no authorizer's. So it is some admission plugin's.
@@ -186,14 +200,19 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding.explains = &[];
         return vec![finding];
     }
+    let (rights, title) = if of_use(word) {
+        ("Which may be used is a matter of rights, too.", format!("Refused by {short}"))
+    } else {
+        ("Roles and bindings have no part in that.", format!("Not an access problem: refused by {short}"))
+    };
     let mut finding = RULE
         .finding(
             word.confidence(true),
-            format!("The request was authenticated and authorized; what refused it is {who}. Roles and bindings have no part in that."),
+            format!("The request was authenticated and authorized; what refused it is {who}. {rights}"),
             word.cite(),
             step,
         )
-        .titled(format!("Not an access problem: refused by {short}"));
+        .titled(title);
     // Only a right that the refusal itself speaks of is explained by it.
     if message::forbidden(word.field("said")).is_none() {
         finding.explains = &[];
@@ -296,6 +315,28 @@ mod tests {
         ] {
             evidence.asked.error = Some(message.to_owned());
             assert!(check(&Case::new(&evidence)).is_empty(), "{message}");
+        }
+    }
+
+    /// Synthetic: PodSecurityPolicies are gone since 1.25, and no lab has OpenShift's constraints.
+    #[test]
+    fn policies_that_somebody_must_be_allowed_to_use_are_a_matter_of_rights_too() {
+        let text = include_str!("../../../testdata/cases/private-zone-visible/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        for (said, kind) in [
+            ("unable to validate against any pod security policy: []", "no pod security policy that"),
+            (
+                "unable to validate against any security context constraint: [spec.containers[0].securityContext.privileged: Invalid value: true]",
+                "no security context constraint that",
+            ),
+            ("no providers available to validate pod request", "no policy that"),
+        ] {
+            evidence.asked.error = Some(format!("Error from server (Forbidden): pods \"a\" is forbidden: {said}"));
+            let found = check(&Case::new(&evidence));
+            assert!(found[0].why.contains(kind), "{}", found[0].why);
+            assert!(!found[0].why.contains("no part in that") && !found[0].why.contains("nodes"), "{}", found[0].why);
+            assert!(!found[0].title.contains("Not an access problem"), "{}", found[0].title);
+            assert!(found[0].fix[0].text.contains("the verb use"), "{:?}", found[0].fix[0]);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::apiserver::message;
 use crate::report::{Confidence, Finding, Severity, Step, seen};
-use crate::rules::{Case, Page, Rule, renew};
+use crate::rules::{Case, Page, Place, Rule, renew};
 
 /// The rule.
 pub static RULE: Rule = Rule {
@@ -32,11 +32,14 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
     }
     let kid = case.token().and_then(|token| token.header.as_ref()?.get("kid")?.as_str());
     let unknown = word.text == &message::SERVICE_ACCOUNT_KEY_UNKNOWN;
-    let why = match (unknown, kid) {
+    let mut why = match (unknown, kid) {
         (true, Some(kid)) => format!("The token names the key {kid:?}, which is not among this cluster's keys: it is another cluster's, or this cluster's signing key was replaced."),
         (true, None) => "No key of this cluster fits the token.".to_owned(),
         (false, _) => "No key of this cluster verifies the token's signature: it is another cluster's, or was changed after it was signed (edited, damaged while copying), or this cluster's signing key was replaced.".to_owned(),
     };
+    if word.place == Place::Model {
+        why.push_str(" The keys are those that were read here, at the issuer's address or from the files that the API server's flags name as they are on this machine: see that they are this cluster's.");
+    }
     let mut finding = RULE
         .finding(
             // A log's line names no token, and a signature that nothing verifies does not say whose it is.
@@ -51,4 +54,31 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         finding = finding.cite(seen("/credential/seen/token/header/kid", format!("kid: {kid}")));
     }
     vec![finding.cite_if(case.rejected())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::issuer::SignatureCheck;
+    use crate::evidence::{Evidence, Observation, Outcome};
+
+    #[test]
+    fn keys_that_were_read_here_are_not_told_as_the_clusters_own() {
+        let text = include_str!("../../../testdata/cases/service-account-audience-mismatch-flags/evidence.json");
+        let mut evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        // Synthetic: the saved run had no key file at hand; the files of another cluster may stand on this machine.
+        evidence.issuer.signature = Observation::at_rest(Outcome::Seen(SignatureCheck {
+            kid: "of-another-cluster".to_owned(),
+            alg: "RS256".to_owned(),
+            ..SignatureCheck::default()
+        }));
+        let found = check(&Case::new(&evidence));
+        assert_eq!(found[0].confidence, Confidence::Likely);
+        assert!(found[0].why.contains("read here"), "{}", found[0].why);
+        // The API server's own word is about its own keys.
+        let text = include_str!("../../../testdata/cases/service-account-foreign-cluster/evidence.json");
+        let evidence: Evidence = serde_json::from_str(text).expect("evidence");
+        let found = check(&Case::new(&evidence));
+        assert!(!found[0].why.contains("read here"), "{}", found[0].why);
+    }
 }

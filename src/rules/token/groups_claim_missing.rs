@@ -52,6 +52,13 @@ fn unread(case: &Case<'_>) -> Option<Finding> {
     }
     let claimed = case.claim("groups")?.as_array()?;
     let claims = |name: &str| !name.starts_with("system:") && claimed.iter().any(|group| group.as_str() == Some(name));
+    // Whoever has one of them by a longer name has them read: what was handed over is not what the API server has.
+    let named = |own: &str| {
+        claimed.iter().filter_map(|group| group.as_str()).any(|group| !group.is_empty() && own.ends_with(group))
+    };
+    if user.groups.iter().any(|own| !own.starts_with("system:") && named(own)) {
+        return None;
+    }
     let (questions, world) = (refused(case), World::new(rbac));
     let (at, binding, group, question, answer) = rbac.bindings.iter().enumerate().find_map(|(index, binding)| {
         if applying(binding, user).is_some() {

@@ -105,6 +105,19 @@ mod tests {
         }
     }
 
+    /// Many a client at the identity provider has the name of the program that it was made for.
+    #[test]
+    fn a_token_of_a_client_with_such_a_programs_name_is_refused_by_the_api_server() {
+        let message = OWN.replace("account-portal", "oauth2-proxy");
+        let report = met(&message, |evidence| {
+            let Outcome::Seen(credential) = &mut evidence.credential.outcome else { panic!("no credential") };
+            let claims = credential.token.as_mut().and_then(|token| token.claims.as_mut()).expect("claims");
+            claims["aud"] = serde_json::json!("oauth2-proxy");
+        });
+        assert_eq!(confidence(&report, "token-audience-mismatch"), Some(Confidence::Certain));
+        assert_eq!(report.findings.first().map(|finding| finding.code), Some("token-audience-mismatch"));
+    }
+
     #[test]
     fn what_the_message_says_of_another_token_is_not_said_of_this_one() {
         let other = OWN.replace("account-portal", "portal");

@@ -266,8 +266,10 @@ fn a_provider_without_a_groups_claim_is_told_where_a_binding_misses_it() {
     assert_eq!(told_of(&unset, "rbac-no-grant").explained_by, Some("groups-claim-missing"));
     let (_, steps) = fix(&unset, "groups-claim-missing");
     assert!(steps[0].contains("groupsClaim=groups"), "{steps:?}");
-    // No binding is for a group that the token claims; and a claim that is read.
-    for other in [world("ops", serde_json::Value::Null), world("dev", json!("groups"))] {
+    // No binding is for a group that the token claims; a claim that is read; and one that is read all the same.
+    let prefixed = world("dev", serde_json::Value::Null)
+        .set("/identity/seen/user/groups", json!(["oidc:dev", "system:authenticated"]));
+    for other in [world("ops", serde_json::Value::Null), world("dev", json!("groups")), prefixed] {
         assert!(!codes(&other).contains(&"groups-claim-missing"), "{:?}", codes(&other));
     }
 }
