@@ -234,7 +234,16 @@ impl Context {
             "failed to authenticate: oidc:",
             "readiness check returned error",
         ];
-        let plain = self.plain.to_lowercase();
+        // The API server says these, whatever the client or the issuer of which it tells is called.
+        const SERVER: [&str; 3] = ["nable to authenticate the request", "invalid bearer token", "initializing plugin"];
+        static NAMES: LazyLock<Regex> = LazyLock::new(|| {
+            Regex::new(r#"(?:expected|got) (?:audience )?(?:in )?(?:"[^"\n]*"|\[[^\]\n]*\])"#)
+                .expect("constant pattern")
+        });
+        if SERVER.iter().any(|words| self.plain.contains(words)) {
+            return false;
+        }
+        let plain = NAMES.replace_all(&self.plain, "").to_lowercase();
         LOGINS.iter().any(|words| plain.contains(words))
     }
 
