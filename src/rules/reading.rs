@@ -101,10 +101,21 @@ pub fn names_client(line: &str) -> bool {
     CLIENT.is_match(line)
 }
 
-/// Whether a line is a refusal of nobody that an extension server may have said, to which the API server passes names on.
-pub fn of_extension(line: &str) -> bool {
+/// The first line of a message that is a refusal of nobody by an extension server, to which the API server passes names
+/// on; `None` as well where another line says that the API server itself saw nobody.
+pub fn of_extension(message: &str) -> Option<&str> {
     let unseen = |found: &Reading| found.fields.get("user").is_some_and(|user| user == ANONYMOUS);
-    read(line).iter().any(|found| found.code == "front-proxy-not-configured" && unseen(found))
+    let mut first = None;
+    for line in message.lines() {
+        for found in read(line).iter().filter(|found| unseen(found)) {
+            match found.code {
+                "front-proxy-not-configured" => first = first.or(Some(line)),
+                "anonymous-request" => return None,
+                _ => {}
+            }
+        }
+    }
+    first
 }
 
 /// Who says go-oidc's words in a line, the API server before others.
