@@ -101,10 +101,21 @@ pub fn names_client(line: &str) -> bool {
     CLIENT.is_match(line)
 }
 
-/// Whether a line is a refusal of nobody that an extension server may have said, to which the API server passes names on.
-pub fn of_extension(line: &str) -> bool {
+/// The first line of a message that is a refusal of nobody by an extension server, to which the API server passes names
+/// on; `None` as well where another line says that the API server itself saw nobody.
+pub fn of_extension(message: &str) -> Option<&str> {
     let unseen = |found: &Reading| found.fields.get("user").is_some_and(|user| user == ANONYMOUS);
-    read(line).iter().any(|found| found.code == "front-proxy-not-configured" && unseen(found))
+    let mut first = None;
+    for line in message.lines() {
+        for found in read(line).iter().filter(|found| unseen(found)) {
+            match found.code {
+                "front-proxy-not-configured" => first = first.or(Some(line)),
+                "anonymous-request" => return None,
+                _ => {}
+            }
+        }
+    }
+    first
 }
 
 /// Who says go-oidc's words in a line, the API server before others.
@@ -232,6 +243,11 @@ impl Context {
             "failed to authenticate: oidc:",
             "readiness check returned error",
         ];
+        // The API server says these, whatever the client or the issuer of which it tells is called.
+        const SERVER: [&str; 3] = ["nable to authenticate the request", "invalid bearer token", "initializing plugin"];
+        if SERVER.iter().any(|words| self.plain.contains(words)) {
+            return false;
+        }
         /// The name of one: behind go-oidc's words it is that of a client, to which the token was issued.
         const NAMES: [&str; 2] = ["oauth2-proxy", "oauth2 proxy"];
         let plain = self.plain.to_lowercase();

@@ -52,7 +52,7 @@ fn check(case: &Case<'_>) -> Vec<Finding> {
         )];
     }
     // An extension server says it too, of somebody whom the API server knows.
-    let extension = told.is_none() && met.is_some_and(|error| error.lines().any(reading::of_extension));
+    let extension = told.is_none() && met.is_some_and(|error| reading::of_extension(error).is_some());
     let confidence = if extension { Confidence::Possible } else { Confidence::Certain };
     let user = case.evidence.kubeconfig.seen().and_then(|kubeconfig| kubeconfig.user.as_ref());
     let methods = user.map(|user| user.methods.clone()).unwrap_or_default();

@@ -35,7 +35,7 @@ pub static RULE: Rule = Rule {
 /// An extension server saw nobody where the API server knows the caller.
 fn behind(case: &Case<'_>) -> Option<Finding> {
     let error = case.evidence.asked.error.as_deref().filter(|_| case.accepted())?;
-    let line = error.lines().find(|line| reading::of_extension(line))?;
+    let line = reading::of_extension(error)?;
     Some(
         RULE.finding(
             Confidence::Likely,
@@ -130,6 +130,15 @@ mod tests {
         ] {
             assert_eq!(told(message), None, "{message}");
         }
+        // The same for a type of the API server's own: it was nobody there, too.
+        let refused = |what: &str, group: &str| {
+            format!(
+                "Error from server (Forbidden): {what} is forbidden: User \"system:anonymous\" cannot list resource \"nodes\" in API group \"{group}\" at the cluster scope\n"
+            )
+        };
+        let (behind, own) = (refused("nodes.metrics.k8s.io", "metrics.k8s.io"), refused("nodes", ""));
+        assert_eq!(told(&behind), Some(Confidence::Likely));
+        assert_eq!(told(&format!("{behind}{own}")), None);
         // A request without a credential is answered in the same words.
         evidence.asked.error = Some(r#"nodes.metrics.k8s.io is forbidden: User "system:anonymous" cannot list resource "nodes" in API group "metrics.k8s.io" at the cluster scope"#.to_owned());
         let found = check(&Case::new(&evidence));

@@ -295,7 +295,9 @@ impl<'s> Collector<'s> {
         let mut matches = self.matches;
         // Of these, all lines were the head of something that says more.
         matches.retain(|found| found.count > 0);
-        let codes: Vec<&'static str> = matches.iter().map(|found| found.code).collect();
+        // An extension server that sees nobody is no cause of what the API server itself says.
+        let causes = matches.iter().filter(|found| !unseen(found.code, &found.fields));
+        let codes: Vec<&'static str> = causes.map(|found| found.code).collect();
         for found in &mut matches {
             found.explained_by = cause(found.code, &codes);
         }
@@ -423,6 +425,18 @@ mod tests {
         // The same names, once of anybody and once of the API server.
         let lines = [r#"portal: oidc: expected audience "kubernetes" got ["foo"]"#.to_owned(), own.to_owned()];
         assert_eq!(told(&lines), [("token-audience-mismatch", Confidence::Certain, 2, None)]);
+    }
+
+    #[test]
+    fn an_extension_server_that_sees_nobody_explains_no_api_server_that_does_not() {
+        let line = |what: &str, group: &str| {
+            format!(
+                "Error from server (Forbidden): {what} is forbidden: User \"system:anonymous\" cannot list resource \"pods\" in API group \"{group}\" in the namespace \"dev\""
+            )
+        };
+        let lines = [line("pods.metrics.k8s.io", "metrics.k8s.io"), line("pods", "")];
+        let behind = ("front-proxy-not-configured", Confidence::Possible, 1, None);
+        assert_eq!(told(&lines), [("anonymous-request", Confidence::Certain, 2, None), behind]);
     }
 
     #[test]

@@ -123,6 +123,9 @@ mod tests {
         for line in [
             r#"oidc authenticator: initializing plugin: oidc: issuer did not match the issuer returned by provider, expected "https://a" got "https://a/""#,
             r#"err="[invalid bearer token, oidc: verify token: oidc: expected audience \"kubernetes\" got [\"portal\"]]""#,
+            // The client in whose name somebody logged in may be called as such a program is.
+            r#"err="[invalid bearer token, oidc: verify token: oidc: expected audience \"kubernetes\" got [\"oauth2-proxy\"]]""#,
+            r#"oidc: verify token: oidc: expected audience "kubernetes" got ["oauth2-proxy"]"#,
         ] {
             let found = told(line);
             assert!(found[0].means.contains("server"), "{}", found[0].means);

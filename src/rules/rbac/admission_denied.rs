@@ -168,7 +168,8 @@ fn in_other_words(case: &Case<'_>) -> Option<Finding> {
     let words = clip(words.trim_end_matches('.'), 240);
     let mut finding = RULE
         .finding(
-            word.confidence(false),
+            // Where nothing but the type's name speaks for the API server, it may be another program's refusal.
+            word.confidence(false).max(read.confidence),
             format!("An authorizer's refusal names a user, and what that user cannot do. This one does not: an admission plugin that kaccess does not know looked at the object, and said: {words}. By these words no role and no binding is missing."),
             word.cite(),
             Step::text("Change the object as those words say, or ask whoever runs the cluster for the policy behind them."),
@@ -312,10 +313,15 @@ mod tests {
             r#"Error from server (Forbidden): pods "a" is forbidden: User "jane" cannot get resource "pods" in API group "" in the namespace "default""#,
             r#"Error from server (Forbidden): clusterroles.rbac.authorization.k8s.io "a" is forbidden: must have cluster-admin privileges to use the aggregationRule"#,
             "Error from server: something that nobody knows",
+            // Made up: other programs forbid by a name, too.
+            r#"ajv: property "debug" is forbidden: must not be present"#,
         ] {
             evidence.asked.error = Some(message.to_owned());
             assert!(check(&Case::new(&evidence)).is_empty(), "{message}");
         }
+        evidence.asked.error = Some(r#"services "a" is forbidden: the plan has ended"#.to_owned());
+        let found = check(&Case::new(&evidence));
+        assert_eq!(found.first().map(|finding| finding.confidence), Some(Confidence::Possible));
     }
 
     /// Synthetic: PodSecurityPolicies are gone since 1.25, and no lab has OpenShift's constraints.

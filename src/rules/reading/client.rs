@@ -68,6 +68,8 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             // A code or a password that is wrong is answered so as well.
             (vec!["exec-failed", "exec-login-expired"], Possible)
         }
+        // The grant's name is OAuth's own, and every program's.
+        heard::LOGIN_CLIENT if !of_kubelogin(&said.context.plain) => (vec!["exec-failed"], Possible),
         heard::LOGIN_CLIENT => (vec!["exec-failed"], Likely),
         // No browser mends what the provider has against the client.
         heard::LOGIN_BROWSER if said.has(heard::LOGIN_CLIENT) => silence(),
@@ -134,10 +136,26 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
 
 /// Terraform's provider for Azure, or a command of gcloud's that writes no kubeconfig and no token for one.
 fn of_another_command(plain: &str) -> bool {
-    let gcloud = plain.split_once("(gcloud.").map(|(_, command)| command);
+    let gcloud = plain.split_once("(gcloud.").map(|(_, command)| {
+        // The same commands, as they are tried out.
+        command.strip_prefix("beta.").or_else(|| command.strip_prefix("alpha.")).unwrap_or(command)
+    });
     plain.contains("AzureRM")
         || gcloud
             .is_some_and(|command| !["config", "container", "auth.print"].iter().any(|own| command.starts_with(own)))
+}
+
+/// The line holds words of kubelogin's own about a grant.
+fn of_kubelogin(plain: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "get-token",
+        "kubelogin",
+        "oidc-login",
+        "exchanging authorization code and token",
+        "resource owner password credentials grant flow",
+        "could not get a token from the OIDC provider",
+    ];
+    WORDS.iter().any(|words| plain.contains(words))
 }
 
 /// The line holds words of OAuth, and none of a credential plugin or of kubectl's.
@@ -190,6 +208,8 @@ mod tests {
         }
         let password = "error: error while the resource owner password credentials grant flow: could not get a token: oauth2: cannot fetch token: 400 Bad Request";
         assert_eq!(told(password), [("exec-failed", Possible)]);
+        let anybody = r#"portal: resource owner password credentials grant refused: "invalid_scope""#;
+        assert_eq!(told(anybody), [("exec-failed", Possible)]);
         let ended = r#"error: get-token: authentication error: could not refresh the token: oauth2: "invalid_grant" "Token is not active""#;
         assert_eq!(told(ended), [("exec-login-expired", Likely)]);
         let closed = "error: get-token: authentication error: authcode-browser error: authentication error: authorization code flow error: context deadline exceeded while waiting for authorization response";
@@ -211,6 +231,7 @@ mod tests {
         for line in [
             "ERROR: (gcloud.config.config-helper) There was a problem refreshing your current auth tokens: Reauthentication failed. cannot prompt during non-interactive execution.",
             "ERROR: (gcloud.container.clusters.get-credentials) There was a problem refreshing your current auth tokens: Reauthentication failed. cannot prompt during non-interactive execution.",
+            "ERROR: (gcloud.beta.container.clusters.get-credentials) There was a problem refreshing your current auth tokens: Reauthentication failed. cannot prompt during non-interactive execution.",
             "Error: failed to get token: AzureCLICredential: ERROR: Please run 'az login' to setup account.",
         ] {
             assert_eq!(told(line).first().map(|(code, _)| *code), Some("exec-login-expired"), "{line}");

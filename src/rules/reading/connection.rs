@@ -265,7 +265,8 @@ pub(super) fn call_codes(error: &str) -> Codes {
     } else if has(&["timeout", "timed out", "deadline exceeded", "request canceled"]) {
         vec!["api-connection-timeout", "endpoint-private-off-network", "public-access-cidr-blocked"]
     } else if has(&["server sent GOAWAY"]) {
-        vec!["api-connection-closed", "api-unavailable"]
+        // A server that shuts down in good order says it, and one with --goaway-chance: it may be over at once.
+        return (vec!["api-connection-closed", "api-unavailable"], Possible);
     } else if has(&["EOF", "reset by peer", "connection lost"]) {
         vec!["api-connection-closed", "proxy-unreachable"]
     } else {

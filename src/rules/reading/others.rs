@@ -53,6 +53,10 @@ fn answers(said: &Said<'_>) -> Option<Codes> {
         tools::UNAUTHORIZED if said.context.plain.trim_end().ends_with("logged in to the server") => {
             (rejected(), Possible)
         }
+        tools::UNAUTHORIZED if said.context.plain.contains("ClientResponseError") && !said.context.cluster => {
+            // A path such as /api/v1/events is that of many a web service, and the words are aiohttp's.
+            (rejected(), Possible)
+        }
         tools::UNAUTHORIZED => (rejected(), Likely),
         // kubeadm asks for cluster-info without a credential first.
         tools::UNAUTHORIZED_OPEN if said.context.plain.contains("request cluster") => {
@@ -289,6 +293,21 @@ mod tests {
                 "ClientResponseError: 401, message='Unauthorized', url=URL('https://10.32.0.1:443/api/v1/namespaces')",
                 "credential-rejected",
                 Likely,
+            ),
+            (
+                "ClientResponseError: 401, message='Unauthorized', url=URL('https://app.example.com/api/v1/events')",
+                "credential-rejected",
+                Possible,
+            ),
+            (
+                "ClientResponseError: 401, message='Unauthorized', url=URL('https://10.32.0.1/apis/example.com/v1/widgets')",
+                "credential-rejected",
+                Possible,
+            ),
+            (
+                "Get \"https://10.0.0.1:6443/api/v1/pods?watch=true\": http2: server sent GOAWAY and closed the connection; LastStreamID=1",
+                "api-connection-closed",
+                Possible,
             ),
             ("Error: Failed to update service account: Unauthorized", "credential-rejected", Possible),
             (

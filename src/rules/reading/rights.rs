@@ -6,7 +6,7 @@ use super::{Codes, Context, Said, silence};
 use crate::apiserver::authz::{nodes, resources};
 use crate::apiserver::message::{self, heard::names as heard, names as text};
 use crate::evidence::identity::ANONYMOUS;
-use crate::report::Confidence::{Certain, Likely, Possible};
+use crate::report::Confidence::{self, Certain, Likely, Possible};
 
 /// The codes, the likeliest first; `None` where this part does not choose.
 pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
@@ -44,7 +44,10 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
             silence()
         }
         // An authorizer that is asked by storage or a plugin may have words of its own.
-        text::ADMISSION_OTHER => (vec!["admission-denied"], Likely),
+        text::ADMISSION_OTHER => match whose_object(said) {
+            Some(confidence) => (vec!["admission-denied"], confidence),
+            None => silence(),
+        },
         // What admission could not look up belongs to its refusal.
         text::RESOURCE_NOT_SERVED if said.has(text::ADMISSION) || said.has(text::ADMISSION_OTHER) => silence(),
         // Every API server serves these: discovery was refused, or something else answered it.
@@ -68,6 +71,21 @@ pub(super) fn codes(said: &Said<'_>) -> Option<Codes> {
         heard::IMPERSONATE_NOBODY => (vec!["default-impersonation"], Likely),
         _ => return None,
     })
+}
+
+/// How surely the API server refuses an object with these words: many a program forbids something by its name. `None`
+/// where nothing speaks for the API server.
+fn whose_object(said: &Said<'_>) -> Option<Confidence> {
+    const ANSWERS: [&str; 3] = ["Error from server", "(Forbidden)", "\"reason\":\"Forbidden\""];
+    // The server tells the plural, and the group where there is one.
+    let named = said.field("resource");
+    let (name, group) = named.split_once('.').unwrap_or((named, ""));
+    let built_in = resources::RESOURCES.iter().any(|kind| kind.name == name && kind.group == group);
+    let kubernetes = said.context.kubernetes();
+    if ANSWERS.iter().any(|words| said.context.plain.contains(words)) || built_in && kubernetes {
+        return Some(Likely);
+    }
+    (built_in || kubernetes && !group.is_empty()).then_some(Possible)
 }
 
 /// The words are an authorizer's refusal of a service account.
@@ -257,7 +275,6 @@ pub(super) fn forbidden_fields(plain: &str) -> BTreeMap<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Confidence;
 
     #[test]
     fn what_no_node_may_does_not_tell_that_the_group_is_missing() {
@@ -270,6 +287,32 @@ mod tests {
         assert_eq!(told("delete resource \"nodes\""), Some(("node-not-in-nodes-group", Possible)));
         assert_eq!(told("list resource \"services\""), Some(("node-not-in-nodes-group", Likely)));
         assert_eq!(told("get resource \"nodes\""), Some(("node-not-in-nodes-group", Likely)));
+    }
+
+    #[test]
+    fn what_any_program_forbids_is_no_object_of_the_api_servers() {
+        let told = |line: &str| {
+            let reading = crate::rules::reading::read(line).into_iter().next()?;
+            Some((reading.code, reading.confidence))
+        };
+        // Made up: other programs name what they forbid in the same way.
+        for line in [
+            r#"ajv: property "debug" is forbidden: must not be present"#,
+            r#"mysql: column "ssn" is forbidden: a policy masks it"#,
+            r#"repository "library/nginx" is forbidden: the quota of the project is used up"#,
+            r#"jobs "build" is forbidden: the branch is protected"#,
+        ] {
+            assert_eq!(told(line), None, "{line}");
+        }
+        let words = "no PriorityClass with name nosuch was found";
+        for (line, confidence) in [
+            (format!("Error from server (Forbidden): widgets.example.com \"a\" is forbidden: {words}"), Likely),
+            (format!("replicaset_controller.go:1] pods \"a\" is forbidden: {words}"), Likely),
+            (format!("services \"a\" is forbidden: {words}"), Possible),
+            (format!("kubebuilder: widgets.example.com \"a\" is forbidden: {words}"), Possible),
+        ] {
+            assert_eq!(told(&line), Some(("admission-denied", confidence)), "{line}");
+        }
     }
 
     #[test]
