@@ -1,5 +1,6 @@
 //! A connection with a credential, for the commands that put questions.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ impl<'a> Session<'a> {
         let options = exec.options(host);
         let output = match &resolved.user.exec {
             Some(plugin) if options.allowed => {
-                let (run, output) = credential::run_plugin(plugin, resolved, host, &options, scrubber).await;
+                let (run, output) = apart(|| credential::run_plugin(plugin, resolved, host, &options, scrubber)).await;
                 let run = run?;
                 if output.is_none() {
                     let said = run.stderr.lines().last().unwrap_or_default();
@@ -134,6 +135,13 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Error> {
         .enable_all()
         .build()
         .map_err(|error| Error::plain(format!("no runtime: {error}")))
+}
+
+/// Work that most runs do not have, on the heap and made in a frame of its own: what it holds would be part of all that
+/// may do it, hundreds of kilobytes that a short command copies and touches before it has asked anything.
+#[inline(never)]
+pub fn apart<F: Future>(work: impl FnOnce() -> F) -> Pin<Box<F>> {
+    Box::pin(work())
 }
 
 /// The work within the limit that `--timeout` gives it, if any.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub use why::{PATIENCE, rule_view};
 pub use words::{Types, Words};
 
-use super::connect::{Session, Unasked, resolved, runtime, within};
+use super::connect::{Session, Unasked, apart, resolved, runtime, within};
 use super::eks::Eks;
 use super::flags::{AwsArgs, ConnectionArgs, ExecArgs, Format, KubectlArgs, LimitArgs, OutputArgs, PprofArgs};
 use super::{BAD, Error, GOOD, NONE, answer, columns_of, note, warn};
@@ -182,13 +182,13 @@ pub fn run(host: &Host, connection: &ConnectionArgs, output: &OutputArgs, argume
     let told: Result<Told, Unasked> = runtime.block_on(within(arguments.limit.timeout, async {
         let session = Session::open(host, &resolved, &arguments.exec, &scrubber).await?;
         if arguments.list {
-            return Ok(list(&session, &flags, arguments).await?);
+            return Ok(apart(|| list(&session, &flags, arguments)).await?);
         }
         if arguments.matrix {
-            return Ok(fill_matrix(&session, &flags, arguments).await?);
+            return Ok(apart(|| fill_matrix(&session, &flags, arguments)).await?);
         }
         if let Some(lines) = lines {
-            return Ok(Told::Answers(bulk::answer_lines(&session, &flags, arguments, lines).await?));
+            return Ok(Told::Answers(apart(|| bulk::answer_lines(&session, &flags, arguments, lines)).await?));
         }
         one(&session, &flags, arguments, eks.as_ref()).await
     }));
@@ -370,14 +370,14 @@ async fn one(
     let worlds = &Worlds::default();
     if arguments.each_namespace {
         let asker = if about_other(flags) {
-            Asker::about_many(session, wanted, arguments.method, &question, worlds).await?
+            apart(|| Asker::about_many(session, wanted, arguments.method, &question, worlds)).await?
         } else {
             Asker::own(session)?
         };
-        return Ok(Told::Answers(bulk::each_namespace(session, &asker, &question).await?));
+        return Ok(Told::Answers(apart(|| bulk::each_namespace(session, &asker, &question)).await?));
     }
     let (asker, check) = if about_other(flags) {
-        Asker::about(session, wanted, arguments.method, &question, worlds).await?
+        apart(|| Asker::about(session, wanted, arguments.method, &question, worlds)).await?
     } else {
         let asker = Asker::own(session)?;
         let check = asker.check(&question).await?;
@@ -385,7 +385,7 @@ async fn one(
     };
     let mut answer = asker.answer(&question, Ok(check));
     if arguments.why {
-        why::explain(session, &asker, &question, eks, &mut answer).await;
+        apart(|| why::explain(session, &asker, &question, eks, &mut answer)).await;
     }
     Ok(Told::Answer(Box::new(answer)))
 }
