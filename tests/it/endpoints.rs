@@ -847,23 +847,27 @@ fn certificate_user(authority: &Authority) -> Value {
     json!({ "client-certificate-data": encoded(&pair.certificate), "client-key-data": encoded(&pair.key) })
 }
 
+/// A balancer before two targets of which one refuses the credential: every other request for the version that carries it.
+fn every_other_refused(carries: fn(&str) -> bool) -> Answers {
+    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "Unauthorized", "reason": "Unauthorized", "code": 401 });
+    let refusal = answer("401 Unauthorized", "Content-Type: application/json\r\n", &status.to_string());
+    Arc::new(move |asked| {
+        let version = asked.head.starts_with("GET /version ") && carries(&asked.head);
+        if version && count.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
+            return refusal.clone();
+        }
+        stage::api_answer(asked).unwrap_or_else(stage::not_found)
+    })
+}
+
 /// A balancer with one target that does not know the token: the run's own requests happen to meet the other one.
 #[test]
 fn a_token_of_any_kind_is_tried_over_fresh_connections() {
     let ours = authority("kubernetes");
     let pair = signed(&ours, &server_params("kube-apiserver", &["127.0.0.1"]));
-    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": "Unauthorized", "reason": "Unauthorized", "code": 401 });
-    let refusal = answer("401 Unauthorized", "Content-Type: application/json\r\n", &status.to_string());
-    let answers: Answers = Arc::new(move |asked| {
-        let version =
-            asked.head.starts_with("GET /version ") && asked.head.to_ascii_lowercase().contains("authorization:");
-        if version && count.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
-            return refusal.clone();
-        }
-        stage::api_answer(asked).unwrap_or_else(stage::not_found)
-    });
+    let answers = every_other_refused(|head| head.to_ascii_lowercase().contains("authorization:"));
     let front = Front::start(&pair, BOTH, &Clients::Unasked, answers);
     let user = json!({ "token": "opaque-token-of-a-test" });
     let run = doctor(&kubeconfig(&front.url(), Some(&ours.pem()), &[], &user), &[]);
@@ -879,17 +883,7 @@ fn a_token_of_any_kind_is_tried_over_fresh_connections() {
 fn a_certificate_is_tried_over_fresh_connections() {
     let ours = authority("kubernetes");
     let pair = signed(&ours, &server_params("kube-apiserver", &["127.0.0.1"]));
-    let count = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let status = json!({ "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-        "message": "Unauthorized", "reason": "Unauthorized", "code": 401 });
-    let refusal = answer("401 Unauthorized", "Content-Type: application/json\r\n", &status.to_string());
-    let answers: Answers = Arc::new(move |asked| {
-        let version = asked.head.starts_with("GET /version ");
-        if version && count.fetch_add(1, Ordering::SeqCst) % 2 == 1 {
-            return refusal.clone();
-        }
-        stage::api_answer(asked).unwrap_or_else(stage::not_found)
-    });
+    let answers = every_other_refused(|_| true);
     let front = Front::start(&pair, BOTH, &Clients::MustBe(ours.pem()), answers);
     let run = doctor(&kubeconfig(&front.url(), Some(&ours.pem()), &[], &certificate_user(&ours)), &[]);
     assert_eq!(run.codes()[0], "credential-rejected", "{}", run.stdout);
